@@ -1,0 +1,242 @@
+package v1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// ModelVersion says how one version of an AIModel is released, and tells how it went.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:path=modelversions,shortName=mv
+// +kubebuilder:printcolumn:name="Model",type=string,JSONPath=`.spec.modelRef`
+// +kubebuilder:printcolumn:name="Version",type=string,JSONPath=`.spec.version`
+// +kubebuilder:printcolumn:name="Phase",type=string,JSONPath=`.status.phase`
+// +kubebuilder:printcolumn:name="Weight",type=integer,JSONPath=`.status.weight`,priority=1
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type ModelVersion struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	Spec   ModelVersionSpec   `json:"spec"`
+	Status ModelVersionStatus `json:"status,omitempty"`
+}
+
+// ModelVersionList is a list of ModelVersions.
+//
+// +kubebuilder:object:root=true
+type ModelVersionList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []ModelVersion `json:"items"`
+}
+
+// ModelVersionSpec is how a version is released. Edits in mid-release apply from the next step.
+type ModelVersionSpec struct {
+	// ModelRef names the AIModel, in the same namespace.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	ModelRef string `json:"modelRef"`
+
+	// Version of that AIModel.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	Version string `json:"version"`
+
+	// Description for people.
+	// +optional
+	// +kubebuilder:validation:MaxLength=4096
+	Description string `json:"description,omitempty"`
+
+	// Changelog for people, an entry a change.
+	// +optional
+	// +kubebuilder:validation:MaxItems=256
+	// +kubebuilder:validation:items:MaxLength=1024
+	Changelog []string `json:"changelog,omitempty"`
+
+	// RollbackEnabled returns the traffic to stable when the evidence says so. False holds at the weight and reports.
+	// +kubebuilder:default=true
+	RollbackEnabled *bool `json:"rollbackEnabled,omitempty"`
+
+	// AutoPromotion governs the last step of a canary.
+	// +optional
+	// +kubebuilder:default={}
+	AutoPromotion AutoPromotion `json:"autoPromotion,omitempty"`
+
+	// CanaryDeployment makes the release a canary.
+	// +optional
+	// +kubebuilder:default={}
+	CanaryDeployment CanaryDeployment `json:"canaryDeployment,omitempty"`
+
+	// BlueGreen tunes a blue-green release.
+	// +optional
+	// +kubebuilder:default={}
+	BlueGreen BlueGreen `json:"blueGreen,omitempty"`
+}
+
+// AutoPromotion gives a canary all of the traffic without a person, once every criterion holds at one instant.
+type AutoPromotion struct {
+	// +kubebuilder:default=false
+	Enabled bool `json:"enabled,omitempty"`
+	// +optional
+	Criteria PromotionCriteria `json:"criteria,omitempty"`
+}
+
+// PromotionCriteria are what must hold; those absent are not asked for.
+type PromotionCriteria struct {
+	// MinAccuracy is the least accuracy in the version's evaluation.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1
+	MinAccuracy *float64 `json:"minAccuracy,omitempty"`
+	// MinUptime is the least time since the version's first weight without interruption.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$')",message="minUptime: write a duration such as 24h or 90m"
+	MinUptime *metav1.Duration `json:"minUptime,omitempty"`
+	// MaxErrorRate is the greatest share of failed requests since the version's first weight.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1
+	MaxErrorRate *float64 `json:"maxErrorRate,omitempty"`
+}
+
+// CanaryDeployment is a canary's share and time.
+type CanaryDeployment struct {
+	// +kubebuilder:default=false
+	Enabled bool `json:"enabled,omitempty"`
+	// TrafficPercentage is the canary's share of the requests.
+	// +kubebuilder:default=10
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100
+	TrafficPercentage int32 `json:"trafficPercentage,omitempty"`
+	// Duration is how long the canary holds that share.
+	// +kubebuilder:default="1h"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$')",message="duration: write a duration such as 2h or 90m"
+	Duration metav1.Duration `json:"duration,omitempty"`
+	// Steps replace trafficPercentage and duration by several shares in rising order.
+	// +optional
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:XValidation:rule="self.map(s, s.weight).isSorted()",message="steps: write weights in rising order, such as 5, 20, 50"
+	// +listType=atomic
+	Steps []CanaryStep `json:"steps,omitempty"`
+}
+
+// CanaryStep is a share held for a time.
+type CanaryStep struct {
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100
+	Weight int32 `json:"weight"`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$')",message="duration: write a duration such as 10m"
+	Duration metav1.Duration `json:"duration"`
+}
+
+// BlueGreen tunes a blue-green release.
+type BlueGreen struct {
+	// ScaleDownDelay keeps the old version warm after the switch.
+	// +kubebuilder:default="10m"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$')",message="scaleDownDelay: write a duration such as 10m"
+	ScaleDownDelay metav1.Duration `json:"scaleDownDelay,omitempty"`
+}
+
+// VersionPhase is where a version is on its way.
+// +kubebuilder:validation:Enum=Draft;Testing;Canary;Production;Deprecated;Rollback
+type VersionPhase string
+
+// The phases of a ModelVersion.
+const (
+	// VersionDraft is not wanted and was never served.
+	VersionDraft VersionPhase = "Draft"
+	// VersionTesting is being evaluated, or at weight 0.
+	VersionTesting VersionPhase = "Testing"
+	// VersionCanary has a part of the traffic.
+	VersionCanary VersionPhase = "Canary"
+	// VersionProduction is the stable version.
+	VersionProduction VersionPhase = "Production"
+	// VersionDeprecated was stable and is superseded.
+	VersionDeprecated VersionPhase = "Deprecated"
+	// VersionRollback was refused, or its traffic was returned.
+	VersionRollback VersionPhase = "Rollback"
+)
+
+// ModelVersionStatus is how the release went so far.
+type ModelVersionStatus struct {
+	// +optional
+	Phase VersionPhase `json:"phase,omitempty"`
+	// PromotionHistory is every change of phase, oldest first, the last 50.
+	// +optional
+	// +kubebuilder:validation:MaxItems=50
+	// +listType=atomic
+	PromotionHistory []Transition `json:"promotionHistory,omitempty"`
+	// +optional
+	Metrics *VersionMetrics `json:"metrics,omitempty"`
+	// Attempt counts the releases of this version that were begun.
+	// +optional
+	Attempt int32 `json:"attempt,omitempty"`
+	// StepIndex is the step of the plan, from 0.
+	// +optional
+	StepIndex int32 `json:"stepIndex,omitempty"`
+	// Weight in percent, as wanted.
+	// +optional
+	Weight int32 `json:"weight"`
+	// Evidence is what the judgement stands on.
+	// +optional
+	Evidence *Evidence `json:"evidence,omitempty"`
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+}
+
+// Transition is one change of phase.
+type Transition struct {
+	// +optional
+	FromPhase VersionPhase `json:"fromPhase,omitempty"`
+	ToPhase   VersionPhase `json:"toPhase"`
+	Timestamp metav1.Time  `json:"timestamp"`
+	// Reason is the condition's reason and, after a colon, its message.
+	Reason string `json:"reason"`
+}
+
+// VersionMetrics are what was measured of a version.
+type VersionMetrics struct {
+	// Accuracy in the evaluation.
+	// +optional
+	Accuracy *float64 `json:"accuracy,omitempty"`
+	// Latency is the mean of the last minute's answers, in milliseconds.
+	// +optional
+	Latency *float64 `json:"latency,omitempty"`
+	// Throughput of the last minute, in requests per second.
+	// +optional
+	Throughput *float64 `json:"throughput,omitempty"`
+	// ErrorRate is the share of failed requests since the first weight.
+	// +optional
+	ErrorRate *float64 `json:"errorRate,omitempty"`
+	// Uptime since the first weight without interruption.
+	// +optional
+	Uptime *metav1.Duration `json:"uptime,omitempty"`
+}
+
+// Evidence is the sufficient statistic of a judgement, with the parameters it was made under.
+type Evidence struct {
+	// Verdict is Pass, Fail, Inconclusive or NoData.
+	Verdict string `json:"verdict"`
+	// Message is the verdict in a sentence.
+	Message string `json:"message"`
+	// Rule names the decision rule.
+	Rule string `json:"rule"`
+	// FalseRollbackRate is α, the bound on the chance of rolling back a version that is no worse.
+	FalseRollbackRate float64 `json:"falseRollbackRate"`
+	// Score and Threshold are in nats; at or above the threshold the candidate is returned.
+	Score     float64 `json:"score"`
+	Threshold float64 `json:"threshold"`
+	// Requests and failures since the candidate's first weight.
+	StableRequests    int64 `json:"stableRequests"`
+	StableFailures    int64 `json:"stableFailures"`
+	CandidateRequests int64 `json:"candidateRequests"`
+	CandidateFailures int64 `json:"candidateFailures"`
+	// FirstFailure is the second of the candidate's first failed answer.
+	// +optional
+	FirstFailure *metav1.Time `json:"firstFailure,omitempty"`
+}

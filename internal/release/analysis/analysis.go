@@ -1,0 +1,30 @@
+// Package analysis judges a candidate against stable from what the routers counted.
+package analysis
+
+// Second is what the routers counted in one second, summed over routers: stable's and the candidate's totals.
+type Second struct {
+	// Unix second.
+	Unix int64
+	// Stable and Candidate are the totals; a side with no request says nothing.
+	Stable, Candidate Counts
+}
+
+// Counts of requests that ended.
+type Counts struct {
+	Requests, Failures, Slow int64
+}
+
+// Verdict is what the evidence so far says.
+type Verdict string
+
+// The verdicts.
+const (
+	// Pass: the increase in failures is below what is allowed.
+	Pass Verdict = "Pass"
+	// Fail: the candidate is worse.
+	Fail Verdict = "Fail"
+	// Inconclusive: neither is shown yet.
+	Inconclusive Verdict = "Inconclusive"
+	// NoData: nothing to judge by.
+	NoData Verdict = "NoData"
+)

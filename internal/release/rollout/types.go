@@ -1,0 +1,202 @@
+package rollout
+
+import (
+	"time"
+
+	"github.com/suoke-life/suoke/internal/release/analysis"
+)
+
+// ID names one frozen version: the name of its Deployment, Service and ControllerRevision.
+type ID string
+
+// Strategy is how a version gets to all of the traffic.
+type Strategy string
+
+// The strategies; FirstVersion is what every strategy becomes when nothing is stable yet.
+const (
+	RollingUpdate Strategy = "RollingUpdate"
+	BlueGreen     Strategy = "BlueGreen"
+	Canary        Strategy = "Canary"
+)
+
+// Policy is what the AIModel and the ModelVersion say about the candidate's release. It may change in mid-release and
+// then applies from the next decision.
+type Policy struct {
+	Strategy Strategy
+	// Replicas of a version that has all of the traffic.
+	Replicas int
+	// Steps of a canary before the last one, which is 100.
+	Steps []Step
+	// ScaleDownDelay keeps the old version warm after it lost its last weight.
+	ScaleDownDelay time.Duration
+	// ProgressDeadline bounds the time from the start of the release to a ready, evaluated candidate.
+	ProgressDeadline time.Duration
+	// RollbackEnabled returns traffic on a Fail verdict.
+	RollbackEnabled bool
+	// AutoPromotion completes a canary without a person once every criterion holds at one instant.
+	AutoPromotion bool
+	// MinAccuracy, MaxErrorRate: nil is not asked for. MinUptime extends the canary's hold.
+	MinAccuracy  *float64
+	MaxErrorRate *float64
+	MinUptime    time.Duration
+}
+
+// Step is a weight in percent and how long it is held.
+type Step struct {
+	Weight int
+	Hold   time.Duration
+}
+
+// State is the engine's whole memory. It is stored with the route in one object, so that a transition is one write; every
+// status is a projection of it.
+type State struct {
+	// Revision of the route; Decide adds one when the split changes.
+	Revision int64 `json:"revision"`
+	// Stable is the version that serves and takes everything back; empty before the first.
+	Stable ID `json:"stable,omitempty"`
+	// Release under way, if any.
+	Release *Release `json:"release,omitempty"`
+	// Weights in percent by version: none, or summing to 100.
+	Weights map[ID]int `json:"weights,omitempty"`
+	// Retiring versions lost their last weight and are kept warm until the time given, then until drained.
+	Retiring map[ID]time.Time `json:"retiring,omitempty"`
+	// Refused versions are not tried again until what is wanted changes.
+	Refused map[ID]Refusal `json:"refused,omitempty"`
+	// History of phases, oldest first, bounded.
+	History []Transition `json:"history,omitempty"`
+}
+
+// Release is one attempt to bring a candidate to all of the traffic.
+type Release struct {
+	Candidate ID        `json:"candidate"`
+	Version   string    `json:"version"`
+	Attempt   int       `json:"attempt"`
+	StartedAt time.Time `json:"startedAt"`
+	// Step is the index into the plan; -1 before the first weight.
+	Step int `json:"step"`
+	// StepStartedAt is when the routers were given the step's weight; FirstWeightAt when the candidate first had any.
+	StepStartedAt time.Time `json:"stepStartedAt,omitzero"`
+	FirstWeightAt time.Time `json:"firstWeightAt,omitzero"`
+}
+
+// Refusal is why a version was refused or returned.
+type Refusal struct {
+	Version string    `json:"version"`
+	Reason  string    `json:"reason"`
+	Message string    `json:"message"`
+	At      time.Time `json:"at"`
+}
+
+// Phase of a version; the words are those of ModelVersion.status.phase.
+type Phase string
+
+// The phases.
+const (
+	Draft      Phase = "Draft"
+	Testing    Phase = "Testing"
+	InCanary   Phase = "Canary"
+	Production Phase = "Production"
+	Deprecated Phase = "Deprecated"
+	Rollback   Phase = "Rollback"
+)
+
+// Transition is a change of a version's phase.
+type Transition struct {
+	ID      ID        `json:"id"`
+	Version string    `json:"version"`
+	From    Phase     `json:"from,omitempty"`
+	To      Phase     `json:"to"`
+	At      time.Time `json:"at"`
+	Reason  string    `json:"reason"`
+	Message string    `json:"message"`
+}
+
+// Observation is what was gathered for one decision.
+type Observation struct {
+	// Wanted is the frozen version that the spec asks for; empty ID while it is not accepted or not resolved.
+	Wanted Wanted
+	// Versions that exist, by ID.
+	Versions map[ID]Version
+	// Routers that exist.
+	Routers []Router
+	// Judgement of the candidate since its first weight.
+	Judgement Judgement
+}
+
+// Wanted is the version that the spec asks for.
+type Wanted struct {
+	ID      ID
+	Version string
+}
+
+// Version is what was seen of one version's Pods.
+type Version struct {
+	Version string
+	// Replicas as the Deployment's spec has them, Ready as Pods are ready.
+	Replicas, Ready int
+	// Evaluation of exactly this version.
+	Evaluation Evaluation
+	// Stuck is why Pods cannot come up (unschedulable, fetch failed), empty if none is.
+	StuckReason, StuckMessage string
+}
+
+// Outcome of an evaluation.
+type Outcome string
+
+// The outcomes of an evaluation.
+const (
+	EvaluationPending  Outcome = ""
+	EvaluationRunning  Outcome = "Running"
+	EvaluationPassed   Outcome = "Passed"
+	EvaluationFailed   Outcome = "Failed"
+	EvaluationError    Outcome = "Error"
+	EvaluationDisabled Outcome = "Disabled"
+)
+
+// Evaluation is the gate before any traffic.
+type Evaluation struct {
+	Outcome  Outcome
+	Message  string
+	Accuracy *float64
+}
+
+// Router is one router's confirmation.
+type Router struct {
+	Name            string
+	Ready           bool
+	AppliedRevision int64
+	// AppliedUnknownSince is when this router last confirmed, if it does not answer.
+	InFlight map[ID]int
+}
+
+// Judgement is the verdict with what the criteria need.
+type Judgement struct {
+	Verdict analysis.Verdict
+	// Reason is ErrorRate or Latency when the verdict is Fail.
+	Reason  string
+	Message string
+	// CandidateRequests and CandidateFailures since the first weight.
+	CandidateRequests, CandidateFailures int64
+}
+
+// Decision is what to do now. Applying it twice is harmless.
+type Decision struct {
+	// State to store if it differs from the one given.
+	State State
+	// Replicas wanted by version; a version that is absent may be deleted.
+	Replicas map[ID]int
+	// Evaluate names the version whose evaluation should run now, if any.
+	Evaluate ID
+	// Progress is where the release is, with the reason that conditions and events carry.
+	Progress Progress
+	// After is when to decide again even if nothing changes.
+	After time.Duration
+}
+
+// Progress is a release in one word and one sentence.
+type Progress struct {
+	// UnderWay is true while a release is.
+	UnderWay bool
+	Reason   string
+	Message  string
+}

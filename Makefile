@@ -1,0 +1,83 @@
+# suoke: `make help` lists the targets. `make run` and `make test` do everything on a fresh machine.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+TOOL := go tool -modfile=tools/go.mod
+CLUSTER := .local/cluster
+export KUBEBUILDER_ASSETS := $(CURDIR)/build/cluster/assets
+export ONNXRUNTIME_LIB := $(CURDIR)/build/onnxruntime/libonnxruntime.so.1
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: up models ## Start a cluster, deploy, publish the models, run the demo; the system stays up
+	export KUBECONFIG=$(CURDIR)/$(CLUSTER)/kubeconfig
+	k8s/deploy-agents-autoscaling.sh deploy --profile local
+	bin/suoke model push --all build/models --datasets build/datasets
+	bin/suoke demo
+
+.PHONY: up
+up: build images ## Start the local cluster and load the images into it
+	bin/suoke up --dir $(CLUSTER)
+	bin/suoke image load --cluster-dir $(CLUSTER)
+
+.PHONY: down
+down: ## Stop the local cluster and remove what it left
+	bin/suoke down --dir $(CLUSTER)
+
+.PHONY: prerequisites
+prerequisites: ## Install what is missing (apt), or name it
+	@hack/prerequisites.sh
+
+.PHONY: build
+build: prerequisites ## Build bin/suoke and bin/model-server
+	CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o bin/suoke ./cmd/suoke
+	CGO_ENABLED=1 go build -trimpath -ldflags="-s -w" -o bin/model-server ./cmd/model-server
+
+.PHONY: onnxruntime
+onnxruntime: build/onnxruntime/libonnxruntime.so.1 ## Fetch ONNX Runtime
+
+.PHONY: images
+images: build onnxruntime ## Build the container images into build/images
+	bin/suoke image build --out build/images
+
+.PHONY: models
+models: ## Train the models of the examples into build/models (reproducible)
+	go run ./models --out build
+
+.PHONY: generate
+generate: ## Generate deepcopy, CRDs and k8s/
+	$(TOOL) controller-gen object paths=./api/v1
+	go run ./cmd/suoke render --profile production k8s
+	go run ./cmd/suoke render --profile local k8s/local
+
+.PHONY: lint
+lint: ## Run the linters
+	$(TOOL) golangci-lint run ./...
+
+.PHONY: verify
+verify: generate lint ## Check that generated files are up to date and linters are clean
+	git diff --exit-code
+
+.PHONY: test
+test: unit e2e ## Run every test: unit, API server and end-to-end on a real cluster
+
+.PHONY: unit
+unit: prerequisites onnxruntime cluster-binaries ## Run the tests that need no cluster
+	go test -race ./...
+
+.PHONY: e2e
+e2e: build images models ## Run the end-to-end tests on a cluster of their own
+	go test -count=1 -timeout=40m -v ./test/e2e -e2e
+
+.PHONY: bench
+bench: ## Run the benchmarks
+	go test -run='^$$' -bench=. -benchmem ./internal/...
+
+.PHONY: clean
+clean: ## Remove what was built
+	rm -rf bin build

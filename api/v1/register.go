@@ -7,6 +7,8 @@ import (
 )
 
 // GroupVersion is the API group and version of every kind in this package.
+//
+//nolint:gochecknoglobals // the name that every Kubernetes API package gives it
 var GroupVersion = schema.GroupVersion{Group: "suoke.life", Version: "v1"}
 
 // AddToScheme registers the kinds of this package in a scheme.

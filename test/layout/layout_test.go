@@ -2,7 +2,6 @@
 package layout_test
 
 import (
-	"bufio"
 	"os"
 	"os/exec"
 	"strings"
@@ -35,14 +34,13 @@ func TestImportsAreDrawn(t *testing.T) {
 // arrows reads the lines "from -> to, to" of the document's block fenced by ```imports.
 func arrows(t *testing.T, file string) map[string]bool {
 	t.Helper()
-	f, err := os.Open(file)
+	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
 	drawn, inside := map[string]bool{}, false
-	for s := bufio.NewScanner(f); s.Scan(); {
-		line := s.Text()
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSpace(line)
 		if strings.HasPrefix(line, "```") {
 			inside = line == "```imports"
 			continue

@@ -118,6 +118,8 @@ type SyncPolicy struct {
 	// +kubebuilder:default=true
 	Enabled *bool `json:"enabled,omitempty"`
 	// +kubebuilder:default="1h"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(s|m|h))+$') && duration(self) >= duration('10s')",message="interval: write a duration of at least 10s, such as 30m"
 	Interval metav1.Duration `json:"interval,omitempty"`
 	// +optional
@@ -127,6 +129,7 @@ type SyncPolicy struct {
 
 // RetryPolicy is how a failed sync is tried again before the next interval.
 type RetryPolicy struct {
+	// +optional
 	// +kubebuilder:default=3
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=100

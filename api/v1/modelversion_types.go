@@ -91,6 +91,8 @@ type PromotionCriteria struct {
 	MinAccuracy *float64 `json:"minAccuracy,omitempty"`
 	// MinUptime is the least time since the version's first weight without interruption.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$')",message="minUptime: write a duration such as 24h or 90m"
 	MinUptime *metav1.Duration `json:"minUptime,omitempty"`
 	// MaxErrorRate is the greatest share of failed requests since the version's first weight.
@@ -111,6 +113,8 @@ type CanaryDeployment struct {
 	TrafficPercentage int32 `json:"trafficPercentage,omitempty"`
 	// Duration is how long the canary holds that share.
 	// +kubebuilder:default="1h"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$')",message="duration: write a duration such as 2h or 90m"
 	Duration metav1.Duration `json:"duration,omitempty"`
 	// Steps replace trafficPercentage and duration by several shares in rising order.
@@ -126,6 +130,8 @@ type CanaryStep struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=100
 	Weight int32 `json:"weight"`
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$')",message="duration: write a duration such as 10m"
 	Duration metav1.Duration `json:"duration"`
 }
@@ -134,6 +140,8 @@ type CanaryStep struct {
 type BlueGreen struct {
 	// ScaleDownDelay keeps the old version warm after the switch.
 	// +kubebuilder:default="10m"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$')",message="scaleDownDelay: write a duration such as 10m"
 	ScaleDownDelay metav1.Duration `json:"scaleDownDelay,omitempty"`
 }

@@ -29,6 +29,10 @@ func newRootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand()
+	root.AddCommand(
+		newRenderCommand(),
+		newRouterCommand(),
+		newAgentCommand(),
+	)
 	return root
 }

@@ -33,6 +33,7 @@ func newRootCommand() *cobra.Command {
 		newRenderCommand(),
 		newRouterCommand(),
 		newAgentCommand(),
+		newAppCommand(),
 	)
 	return root
 }

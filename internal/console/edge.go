@@ -1,0 +1,180 @@
+// Package console is what people and their clients see of the system from outside. So far it is the public edge: it
+// passes /api/agents/<agent>/… to a Pod of that agent, with the fewest requests in flight, and bounds what comes in. It
+// promises that a request which no Pod can have acted on is tried at another Pod, and that an error is a sentence in
+// JSON. It knows no login; what it serves is public.
+package console
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/suoke-life/suoke/internal/traffic/balance"
+)
+
+const (
+	// MaxBody bytes of a request, as the agents take them.
+	MaxBody = 1 << 20
+	// LongestAnswer is the time within which every request is answered: a little more than the agents' own.
+	LongestAnswer = 32 * time.Second
+	// maxAnswer bytes of an agent are passed on.
+	maxAnswer = 16 << 20
+	// codeClientGone is counted for a client that left before the answer.
+	codeClientGone = 499
+
+	agentsPath = "/api/agents/"
+)
+
+// Edge answers the public API.
+type Edge struct {
+	// agents are the Pods of each agent, by its name.
+	agents   map[string]*balance.Set
+	client   *balance.Client
+	requests *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+}
+
+// NewEdge returns an Edge before these agents.
+func NewEdge(agents map[string]*balance.Set, registry prometheus.Registerer) *Edge {
+	e := &Edge{
+		agents: agents,
+		client: balance.NewClient(),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "suoke_edge_requests_total",
+			Help: "Requests by agent and the code of their answer; 499: the client left.",
+		}, []string{"agent", "code"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "suoke_edge_request_duration_seconds",
+			Help:    "Time from a request to its answer.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+		}, []string{"agent"}),
+	}
+	registry.MustRegister(e.requests, e.duration)
+	return e
+}
+
+// Routes adds the API and its index to a mux.
+func (e *Edge) Routes(mux *http.ServeMux) {
+	mux.HandleFunc("GET /{$}", e.index)
+	mux.HandleFunc(agentsPath+"{agent}/{path...}", e.pass)
+	mux.HandleFunc("/", func(w http.ResponseWriter, in *http.Request) {
+		refuse(w, http.StatusNotFound, fmt.Sprintf("there is no %s; ask %s<agent>/v1/infer of one of %s", in.URL.Path, agentsPath, e.names()))
+	})
+}
+
+func (e *Edge) names() string { return strings.Join(slices.Sorted(maps.Keys(e.agents)), ", ") }
+
+// index says how the API is used.
+func (e *Edge) index(w http.ResponseWriter, in *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = fmt.Fprintf(w, `Suoke Life. Agents: %s.
+
+  curl -d '{"inputs": [[1, 2, 3]]}' http://%s%s<agent>/v1/infer
+
+inputs are rows of numbers, one a case, or one case by name: {"inputs": {"age": 52, "bmi": 27.5}}.
+`, e.names(), in.Host, agentsPath) // nobody to tell if the client has left
+}
+
+// pass sends a request to a Pod of its agent.
+func (e *Edge) pass(w http.ResponseWriter, in *http.Request) {
+	start := time.Now()
+	name := in.PathValue("agent")
+	pods, found := e.agents[name]
+	if !found {
+		refuse(w, http.StatusNotFound, fmt.Sprintf("there is no agent %q; write one of %s", name, e.names()))
+		return
+	}
+	ctx, cancel := context.WithTimeout(in.Context(), LongestAnswer)
+	defer cancel()
+	code := e.relay(ctx, w, in, pods)
+	e.requests.WithLabelValues(name, strconv.Itoa(code)).Inc()
+	e.duration.WithLabelValues(name).Observe(time.Since(start).Seconds())
+}
+
+// relay passes the request on and its answer back, and returns the code that the client got.
+func (e *Edge) relay(ctx context.Context, w http.ResponseWriter, in *http.Request, pods *balance.Set) int {
+	body, err := io.ReadAll(http.MaxBytesReader(w, in.Body, MaxBody))
+	if err != nil {
+		return unread(w, err)
+	}
+	res, _, err := e.client.Do(pods, outgoing(ctx, in, body), nil)
+	if err != nil {
+		return failed(ctx, w, in, err)
+	}
+	defer res.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
+	if err != nil {
+		return failed(ctx, w, in, err)
+	}
+	if len(data) > maxAnswer {
+		return refuse(w, http.StatusBadGateway, fmt.Sprintf("the agent's answer is larger than %d bytes; ask for less at a time", maxAnswer))
+	}
+	maps.Copy(w.Header(), balance.EndToEnd(res.Header))
+	w.WriteHeader(res.StatusCode)
+	_, _ = w.Write(data) // nobody to tell if the client has left
+	return res.StatusCode
+}
+
+// outgoing is the request as an agent gets it: without the headers that steer our own processes.
+func outgoing(ctx context.Context, in *http.Request, body []byte) *http.Request {
+	header := balance.EndToEnd(in.Header)
+	for name := range header {
+		if strings.HasPrefix(name, "X-Suoke-") {
+			delete(header, name)
+		}
+	}
+	reopen := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	stream, _ := reopen()
+	out := &http.Request{
+		Method:        in.Method,
+		URL:           &url.URL{Path: "/" + in.PathValue("path"), RawQuery: in.URL.RawQuery},
+		Header:        header,
+		Host:          in.Host,
+		Body:          stream,
+		GetBody:       reopen,
+		ContentLength: int64(len(body)),
+	}
+	return out.WithContext(ctx)
+}
+
+func unread(w http.ResponseWriter, err error) int {
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return refuse(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("send at most %d bytes; split the rows over several requests", tooLarge.Limit))
+	}
+	return codeClientGone
+}
+
+func failed(ctx context.Context, w http.ResponseWriter, in *http.Request, err error) int {
+	name := in.PathValue("agent")
+	switch {
+	case in.Context().Err() != nil:
+		return codeClientGone
+	case ctx.Err() != nil:
+		return refuse(w, http.StatusGatewayTimeout, fmt.Sprintf("%s did not answer within %v", name, LongestAnswer))
+	case errors.Is(err, balance.ErrNoEndpoint):
+		w.Header().Set("Retry-After", "1")
+		return refuse(w, http.StatusServiceUnavailable, fmt.Sprintf("no Pod of %s is ready; ask again in a moment", name))
+	default:
+		return refuse(w, http.StatusBadGateway, fmt.Sprintf("the connection to %s broke; ask again", name))
+	}
+}
+
+func refuse(w http.ResponseWriter, code int, says string) int {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(map[string]string{"error": says}) // nobody to tell if the client has left
+	return code
+}

@@ -1,0 +1,183 @@
+// Package agent is the reference agent: it takes typed requests, asks its model through the routers, and gives typed
+// answers. It promises that every request it takes is counted under the name that the profile gives, whatever becomes of
+// it, and that a wrong one is answered with a sentence that says what to write. It holds no conversation and no state.
+//
+// Whether the agent is ready does not depend on its model. If it did, a model that is away for a moment would take all
+// agents out of their Service at once, and a client would get a refused connection where it now gets a sentence.
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/suoke-life/suoke/internal/traffic/balance"
+)
+
+const (
+	// MaxBody bytes of a request.
+	MaxBody = 1 << 20
+	// LongestAnswer is the time within which every request is answered: a little more than the router's own, so that its answer still comes through.
+	LongestAnswer = 31 * time.Second
+	// codeClientGone is counted for a client that left before the answer.
+	codeClientGone = 499
+)
+
+// Config of an Agent.
+type Config struct {
+	// Name of the agent, and Model that it asks.
+	Name, Model string
+	// Counter is the name of the request counter that the agent's HPA goes by.
+	Counter string
+	// Routers to ask.
+	Routers *balance.Set
+}
+
+// Agent answers POST /v1/infer.
+type Agent struct {
+	config   Config
+	model    *model
+	taken    prometheus.Counter
+	requests *prometheus.CounterVec
+	duration prometheus.Observer
+}
+
+// New returns an Agent.
+func New(config Config, registry prometheus.Registerer) *Agent {
+	duration := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "suoke_agent_request_duration_seconds",
+		Help:    "Time from a request to its answer.",
+		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+	}, []string{"agent"})
+	a := &Agent{
+		config: config,
+		model:  &model{name: config.Model, routers: config.Routers, client: balance.NewClient(), known: map[string]metadata{}},
+		taken: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: config.Counter,
+			Help: "Requests that the agent took, whatever became of them.",
+		}),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "suoke_agent_requests_total",
+			Help: "Requests by the code of their answer; 499: the client left.",
+		}, []string{"agent", "code"}),
+		duration: duration.WithLabelValues(config.Name),
+	}
+	registry.MustRegister(a.taken, a.requests, duration)
+	return a
+}
+
+// answer is what a client gets.
+type answer struct {
+	Agent   string   `json:"agent"`
+	Model   string   `json:"model"`
+	Version string   `json:"version"`
+	Outputs []output `json:"outputs"`
+}
+
+// ServeHTTP answers one request.
+func (a *Agent) ServeHTTP(w http.ResponseWriter, in *http.Request) {
+	start := time.Now()
+	a.taken.Inc()
+	ctx, cancel := context.WithTimeout(in.Context(), LongestAnswer)
+	defer cancel()
+	result, err := a.infer(ctx, http.MaxBytesReader(w, in.Body, MaxBody))
+	code := http.StatusOK
+	if err != nil {
+		code = refuse(w, err)
+	} else {
+		write(w, code, result)
+	}
+	a.requests.WithLabelValues(a.config.Name, strconv.Itoa(code)).Inc()
+	a.duration.Observe(time.Since(start).Seconds())
+}
+
+func (a *Agent) infer(ctx context.Context, body io.Reader) (answer, error) {
+	data, err := io.ReadAll(body)
+	if err != nil {
+		return answer{}, unread(err)
+	}
+	var r request
+	if err := json.Unmarshal(data, &r); err != nil {
+		return answer{}, readable(err)
+	}
+	meta, err := a.model.expected(ctx)
+	if err != nil {
+		return answer{}, err
+	}
+	rows, err := r.matrix(meta.Parameters.Features)
+	if err != nil {
+		return answer{}, err
+	}
+	given, err := a.model.infer(ctx, ask(meta.input(), rows))
+	if err != nil {
+		return answer{}, err
+	}
+	labels, err := a.labels(ctx, given)
+	if err != nil {
+		return answer{}, err
+	}
+	outputs, err := given.outputs(len(rows), labels)
+	if err != nil {
+		return answer{}, errModel{code: http.StatusBadGateway, says: err.Error()}
+	}
+	return answer{Agent: a.config.Name, Model: a.config.Model, Version: given.ModelVersion, Outputs: outputs}, nil
+}
+
+// labels of the version that answered. Without them an answer would be right but unreadable; a version that cannot be
+// asked any more, because it has just gone, is read without.
+func (a *Agent) labels(ctx context.Context, given reply) ([]string, error) {
+	meta, err := a.model.of(ctx, given.ModelVersion)
+	if err != nil && ctx.Err() != nil {
+		return nil, unreachable(ctx, err)
+	}
+	return meta.Parameters.Labels, nil
+}
+
+// readable is the sentence for a body that is no request.
+func readable(err error) error {
+	var input errInput
+	if errors.As(err, &input) {
+		return input
+	}
+	return wrong(`write JSON such as {"inputs": [[1, 2, 3]]}: %v`, err)
+}
+
+func unread(err error) error {
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return wrong("send at most %d bytes; split the rows over several requests", tooLarge.Limit)
+	}
+	return context.Canceled
+}
+
+// refuse writes the answer to a request that failed, and returns its code.
+func refuse(w http.ResponseWriter, err error) int {
+	var input errInput
+	var asked errModel
+	code := http.StatusInternalServerError
+	switch {
+	case errors.As(err, &input):
+		code = http.StatusBadRequest
+	case errors.As(err, &asked):
+		code = asked.code
+		if asked.retryAfter != "" {
+			w.Header().Set("Retry-After", asked.retryAfter)
+		}
+	case errors.Is(err, context.Canceled):
+		return codeClientGone
+	}
+	write(w, code, map[string]string{"error": err.Error()})
+	return code
+}
+
+func write(w http.ResponseWriter, code int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(body) // nobody to tell if the client has left
+}

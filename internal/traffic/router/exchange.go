@@ -1,0 +1,131 @@
+package router
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/suoke-life/suoke/internal/traffic/balance"
+)
+
+// exchange is one request on its way to a version and back.
+type exchange struct {
+	router *Router
+	model  *model
+	in     *http.Request
+	// ctx ends with the client or at the deadline.
+	ctx  context.Context
+	body payload
+	// judged says that the outcome counts for the version: metadata does not.
+	judged bool
+	start  time.Time
+}
+
+// understudy returns who is asked when v fails, or nil: v is stable, or the request may not or cannot be repeated.
+func (x *exchange) understudy(p *plan, v *version) *version {
+	under := p.understudy(v)
+	switch {
+	case under == nil || x.in.Header.Get(headerRetry) == "never":
+		return nil
+	case x.body.unbuffered != "":
+		x.router.metrics.unshielded.WithLabelValues(x.model.name, x.body.unbuffered).Inc()
+		return nil
+	}
+	return under
+}
+
+// passed asks v, and passes on whatever it answers.
+func (x *exchange) passed(w http.ResponseWriter, v *version) error {
+	a := x.ask(x.ctx, v)
+	defer a.close()
+	return a.send(w)
+}
+
+// shielded asks v, and stable if v fails. v gets half of the time, so that stable has the other half.
+func (x *exchange) shielded(w http.ResponseWriter, v, stable *version) error {
+	deadline, _ := x.ctx.Deadline()
+	ctx, cancel := context.WithCancelCause(x.ctx)
+	defer cancel(nil)
+	half := time.AfterFunc(time.Until(deadline)/2, func() { cancel(context.DeadlineExceeded) })
+	defer half.Stop()
+	a := x.ask(ctx, v)
+	defer a.close()
+	a.hold()
+	if !a.failed() {
+		half.Stop()
+		return a.send(w)
+	}
+	if errors.Is(a.err, context.Canceled) {
+		return a.err
+	}
+	if !x.model.reasking.enter(int64(reasksPerPod * stable.pods.Ready())) {
+		x.router.metrics.unshielded.WithLabelValues(x.model.name, "budget").Inc()
+		return a.send(w)
+	}
+	defer x.model.reasking.leave()
+	a.reasked = true
+	a.close()
+	x.router.metrics.reasked.WithLabelValues(x.model.name, v.Version.Version).Inc()
+	w.Header().Set(headerReasked, v.Version.Version)
+	return x.passed(w, stable)
+}
+
+// ask sends the request to a Pod of v. An attempt that broke, at a Pod whose place another took, is counted at once; the
+// last one when the answer is closed.
+func (x *exchange) ask(ctx context.Context, v *version) *answer {
+	a := &answer{exchange: x, version: v, asked: time.Now(), ctx: ctx}
+	v.inFlight.Add(1)
+	var lost *outcome
+	var at string
+	res, pod, err := x.router.client.Do(v.pods, x.outgoing(ctx), func(pod string, took time.Duration, _ error) {
+		if lost != nil {
+			x.count(v, at, *lost)
+		}
+		at, lost = pod, &outcome{failed: true, slow: v.slow(took)}
+	})
+	if err == nil && lost != nil {
+		x.count(v, at, *lost)
+	}
+	a.res, a.pod, a.err = res, pod, x.cause(ctx, err)
+	return a
+}
+
+// cause turns an attempt's error into why: the client left, its body was wrong, the time was up, or the error itself.
+func (x *exchange) cause(ctx context.Context, err error) error {
+	var tooLarge *http.MaxBytesError
+	switch {
+	case err == nil:
+		return nil
+	case x.in.Context().Err() != nil:
+		return context.Canceled
+	case errors.As(err, &tooLarge):
+		return errTooLarge
+	case ctx.Err() != nil:
+		return context.DeadlineExceeded
+	default:
+		return err
+	}
+}
+
+// count notes an outcome that says something about the version: not the client's own doing, and not metadata.
+func (x *exchange) count(v *version, pod string, o outcome) {
+	if x.judged && pod != "" && x.in.Context().Err() == nil {
+		x.model.ledger.count(time.Now(), v.ID, pod, o)
+	}
+}
+
+// outgoing is the request as a Pod gets it.
+func (x *exchange) outgoing(ctx context.Context) *http.Request {
+	out := &http.Request{
+		Method:        x.in.Method,
+		URL:           &url.URL{Path: x.in.URL.Path, RawPath: x.in.URL.RawPath, RawQuery: x.in.URL.RawQuery},
+		Header:        balance.EndToEnd(x.in.Header),
+		Host:          x.model.name,
+		Body:          x.body.stream,
+		GetBody:       x.body.reopen,
+		ContentLength: x.body.length,
+	}
+	return out.WithContext(ctx)
+}

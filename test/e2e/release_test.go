@@ -1,0 +1,142 @@
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	suokev1 "github.com/suoke-life/suoke/api/v1"
+	"github.com/suoke-life/suoke/internal/demo"
+)
+
+// tellsTheStory runs the demo: 0 failed requests, a promotion, a refusal, a rollback within five seconds, a scale-up.
+func tellsTheStory(t *testing.T, s *system) {
+	report := decode[demo.Report](t, s.run(t, "bin/suoke", "demo", "-o", "json", "--address", edge))
+	for _, row := range report.Rows {
+		t.Logf("%-36s %-50s %s", row.Chapter, row.What, row.Value)
+		if !row.Good {
+			t.Errorf("%s: %s: %s", row.Chapter, row.What, row.Value)
+		}
+	}
+	if len(report.Rows) == 0 {
+		t.Error("the demo told nothing")
+	}
+}
+
+// survivesOperator releases a better soer model as a canary and deletes the operator's Pod while it holds its weight.
+func survivesOperator(t *testing.T, s *system) {
+	const model, version = "soer-wellness-recommender", "v1.4.0"
+	s.create(t, canary("soer-v1-4-0", model, version, 30*time.Second))
+	s.want(t, model, version)
+	s.awaitPhase(t, "soer-v1-4-0", suokev1.VersionCanary)
+	flow := s.ask(t, map[string]float64{"soer": 10})
+	s.run(t, "kubectl", "delete", "pod", "-n", namespace, "-l", "app.kubernetes.io/name=suoke-operator", "--grace-period=0", "--force")
+	s.awaitPhase(t, "soer-v1-4-0", suokev1.VersionProduction)
+	if counts := flow.Stop(); counts.Failed > 0 || counts.Sent == 0 {
+		t.Errorf("%d of %d requests failed: %v", counts.Failed, counts.Sent, counts.Failures)
+	}
+}
+
+// survivesRegistry deletes the registry's Pod and asks for one more replica: the new Pod waits for its model and comes up.
+func survivesRegistry(t *testing.T, s *system) {
+	const name = "laoke-tcm-diagnosis"
+	s.run(t, "kubectl", "scale", "deployment/model-registry", "-n", namespace, "--replicas=0")
+	t.Cleanup(func() {
+		s.run(t, "kubectl", "scale", "deployment/model-registry", "-n", namespace, "--replicas=1")
+	})
+	var model suokev1.AIModel
+	s.get(t, name, &model)
+	patch := client.MergeFrom(model.DeepCopy())
+	model.Spec.Deployment.Replicas++
+	if err := s.client.Patch(t.Context(), &model, patch); err != nil {
+		t.Fatal(err)
+	}
+	want := model.Spec.Deployment.Replicas
+	eventually(t, time.Minute, func(ctx context.Context) string {
+		for _, pod := range s.pods(ctx, t, client.MatchingLabels{"suoke.life/model": name}) {
+			for _, status := range pod.Status.InitContainerStatuses {
+				if status.State.Running != nil {
+					return ""
+				}
+			}
+		}
+		return "no Pod waits for its model"
+	})
+	s.run(t, "kubectl", "scale", "deployment/model-registry", "-n", namespace, "--replicas=1")
+	eventually(t, 3*time.Minute, func(ctx context.Context) string {
+		var deployments appsv1.DeploymentList
+		if err := s.client.List(ctx, &deployments, client.InNamespace(namespace), client.MatchingLabels{"suoke.life/model": name}); err != nil {
+			return err.Error()
+		}
+		for _, deployment := range deployments.Items {
+			if deployment.Status.ReadyReplicas == want {
+				return ""
+			}
+		}
+		return fmt.Sprintf("no Deployment of %s has %d ready replicas", name, want)
+	})
+}
+
+// canary is a ModelVersion that promotes itself after holding 20 % for a while.
+func canary(name, model, version string, hold time.Duration) *suokev1.ModelVersion {
+	return &suokev1.ModelVersion{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace},
+		Spec: suokev1.ModelVersionSpec{
+			ModelRef: model, Version: version,
+			CanaryDeployment: suokev1.CanaryDeployment{Enabled: true, TrafficPercentage: 20, Duration: metav1.Duration{Duration: hold}},
+			AutoPromotion:    suokev1.AutoPromotion{Enabled: true},
+		},
+	}
+}
+
+func (s *system) create(t *testing.T, object client.Object) {
+	t.Helper()
+	if err := s.client.Create(t.Context(), object); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *system) want(t *testing.T, name, version string) {
+	t.Helper()
+	var model suokev1.AIModel
+	s.get(t, name, &model)
+	patch := client.MergeFrom(model.DeepCopy())
+	model.Spec.Version = version
+	if err := s.client.Patch(t.Context(), &model, patch); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *system) awaitPhase(t *testing.T, name string, phase suokev1.VersionPhase) {
+	t.Helper()
+	eventually(t, 4*time.Minute, func(ctx context.Context) string {
+		var version suokev1.ModelVersion
+		if err := s.client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &version); err != nil {
+			return err.Error()
+		}
+		if version.Status.Phase == phase {
+			return ""
+		}
+		var told []string
+		for _, condition := range version.Status.Conditions {
+			told = append(told, condition.Type+"="+string(condition.Status)+" "+condition.Reason+": "+condition.Message)
+		}
+		return fmt.Sprintf("%s is %s, not %s: %s", name, version.Status.Phase, phase, strings.Join(told, "; "))
+	})
+}
+
+func (s *system) pods(ctx context.Context, t *testing.T, selector client.MatchingLabels) []corev1.Pod {
+	t.Helper()
+	var pods corev1.PodList
+	if err := s.client.List(ctx, &pods, client.InNamespace(namespace), selector); err != nil {
+		t.Fatal(err)
+	}
+	return pods.Items
+}

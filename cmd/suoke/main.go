@@ -35,6 +35,7 @@ func newRootCommand() *cobra.Command {
 		newAgentCommand(),
 		newAppCommand(),
 		newLoadCommand(),
+		newDemoCommand(),
 	)
 	return root
 }

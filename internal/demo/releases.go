@@ -41,10 +41,10 @@ func (s *Story) baseline(ctx context.Context) ([]Row, error) {
 	if err := pause(ctx, 20*time.Second); err != nil {
 		return nil, err
 	}
-	counts := flow.Stop()
-	return append(clientRows(counts), Row{
-		What: "answer time p50 / p99", Good: true,
-		Value: fmt.Sprintf("%.1f ms / %.1f ms", milliseconds(counts.P50), milliseconds(counts.P99)),
+	seen := flow.Stop()
+	return append(clientRows(seen), Row{
+		What: "answer time of " + busyAgent + ", p50 / p99", Good: true,
+		Value: fmt.Sprintf("%.1f ms / %.1f ms", milliseconds(seen[busyAgent].P50), milliseconds(seen[busyAgent].P99)),
 	}), nil
 }
 
@@ -111,17 +111,18 @@ func (s *Story) failing(ctx context.Context) ([]Row, error) {
 			{What: "failed answers of the candidate", Value: fmt.Sprintf("%d of %d", evidence.CandidateFailures, evidence.CandidateRequests), Good: evidence.CandidateFailures > 0},
 			{What: "why", Value: last.Reason, Good: strings.HasPrefix(last.Reason, suokev1.ReasonErrorRate)},
 		}, nil
-	}, func(counts Counts) Row {
-		took := counts.ByVersion[failingVersion].Last.Sub(first)
+	}, func(seen Seen) Row {
+		answers := seen[busyAgent].Versions[failingVersion]
+		took := answers.Last.Sub(first)
 		return Row{
 			What:  "first failed answer → last answer of the candidate",
-			Value: fmt.Sprintf("%.1f s", took.Seconds()), Good: counts.ByVersion[failingVersion].Count > 0 && took <= 5*time.Second,
+			Value: fmt.Sprintf("%.1f s", took.Seconds()), Good: answers.Count > 0 && took <= 5*time.Second,
 		}
 	})
 }
 
 // underTraffic tells a part of the story while clients ask, and adds what they saw.
-func (s *Story) underTraffic(ctx context.Context, tell func(context.Context) ([]Row, error), seen ...func(Counts) Row) ([]Row, error) {
+func (s *Story) underTraffic(ctx context.Context, tell func(context.Context) ([]Row, error), views ...func(Seen) Row) ([]Row, error) {
 	flow, err := s.Traffic.Start(ctx, everyday())
 	if err != nil {
 		return nil, err
@@ -130,11 +131,11 @@ func (s *Story) underTraffic(ctx context.Context, tell func(context.Context) ([]
 	if err == nil {
 		err = pause(ctx, 3*time.Second) // so that the last change is seen by clients too
 	}
-	counts := flow.Stop()
-	for _, see := range seen {
-		rows = append(rows, see(counts))
+	seen := flow.Stop()
+	for _, view := range views {
+		rows = append(rows, view(seen))
 	}
-	return append(rows, clientRows(counts)...), err
+	return append(rows, clientRows(seen)...), err
 }
 
 // release asks for a version, as a canary, and waits until it is in the phase.

@@ -13,13 +13,13 @@ func everyday() map[string]float64 {
 }
 
 // clientRows say what clients saw. None of their requests may fail.
-func clientRows(counts Counts) []Row {
+func clientRows(seen Seen) []Row {
 	rows := []Row{{
-		What: "client requests, failed", Value: fmt.Sprintf("%d, %d", counts.Sent, counts.Failed),
-		Good: counts.Failed == 0 && counts.Sent > 0,
+		What: "client requests, failed", Value: fmt.Sprintf("%d, %d", seen.Sent(), seen.Failed()),
+		Good: seen.Failed() == 0 && seen.Sent() > 0,
 	}}
-	for _, failure := range counts.Failures {
-		rows = append(rows, Row{What: "a failure", Value: failure, Good: false})
+	for _, failure := range seen.Failures() {
+		rows = append(rows, Row{What: "a failure", Value: failure})
 	}
 	return rows
 }
@@ -51,9 +51,9 @@ func accuracyRow(model *suokev1.AIModel) Row {
 }
 
 // unserved is good if no client got an answer of the version.
-func unserved(version string) func(Counts) Row {
-	return func(counts Counts) Row {
-		n := counts.ByVersion[version].Count
+func unserved(version string) func(Seen) Row {
+	return func(seen Seen) Row {
+		n := seen[busyAgent].Versions[version].Count
 		return Row{What: "answers of " + version + " to clients", Value: fmt.Sprint(n), Good: n == 0}
 	}
 }

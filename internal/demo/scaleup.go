@@ -42,7 +42,7 @@ func (s *Story) scaleUp(ctx context.Context) ([]Row, error) {
 		err = pause(ctx, 20*time.Second)
 	}
 	after, podsErr := s.readyPods(ctx)
-	counts := flow.Stop()
+	seen := flow.Stop()
 	if err == nil {
 		err = podsErr
 	}
@@ -51,7 +51,7 @@ func (s *Story) scaleUp(ctx context.Context) ([]Row, error) {
 		{What: "load raised → first new Pod ready", Value: fmt.Sprintf("%.0f s (bound %.0f s)", took.Seconds(), bound.Seconds()), Good: grown && took <= bound},
 		{What: "Pods before, after", Value: fmt.Sprintf("%d, %d", len(before), len(after)), Good: len(after) > len(before)},
 	}
-	return append(rows, clientRows(counts)...), err
+	return append(rows, clientRows(seen)...), err
 }
 
 // firstNewPod waits for a ready Pod that was not there before.

@@ -19,42 +19,11 @@ type Story struct {
 	// Namespace of the system.
 	Namespace string
 	// Traffic drives requests through the public edge.
-	Traffic Traffic
+	Traffic Edge
 	// Out gets the running commentary.
 	Out io.Writer
 
 	began time.Time
-}
-
-// Traffic sends requests to agents at given rates until stopped. It is open loop: a slow answer delays no arrival.
-type Traffic interface {
-	// Start begins sending; rates are requests per second by agent.
-	Start(ctx context.Context, rates map[string]float64) (Flow, error)
-}
-
-// Flow is traffic under way.
-type Flow interface {
-	// Counts so far.
-	Counts() Counts
-	// Stop ends the sending, waits for the answers that are due, and returns the final counts.
-	Stop() Counts
-}
-
-// Counts of client requests.
-type Counts struct {
-	Sent, Failed int64
-	// ByVersion are xiaoai's answers by the version that gave them, with the time of the last one.
-	ByVersion map[string]Answers
-	// Failures are the distinct errors, for people.
-	Failures []string
-	// P50 and P99 of the answer times, from each request's scheduled arrival.
-	P50, P99 time.Duration
-}
-
-// Answers of one version.
-type Answers struct {
-	Count int64
-	Last  time.Time
 }
 
 // Row is a line of the report.

@@ -32,7 +32,7 @@ func (c *Cluster) Flags(flags *pflag.FlagSet) {
 
 // Client connects to the API server; nothing is asked yet.
 func (c *Cluster) Client() (kubernetes.Interface, error) {
-	config, err := c.config()
+	config, err := c.Config()
 	if err != nil {
 		return nil, fmt.Errorf("finding the cluster (run in a Pod, or write --kubeconfig FILE): %w", err)
 	}
@@ -43,7 +43,7 @@ func (c *Cluster) Client() (kubernetes.Interface, error) {
 	return client, nil
 }
 
-func (c *Cluster) config() (*rest.Config, error) {
+func (c *Cluster) Config() (*rest.Config, error) {
 	if c.Kubeconfig == "" {
 		if config, err := rest.InClusterConfig(); err == nil {
 			return config, nil

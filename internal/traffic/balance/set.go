@@ -64,16 +64,19 @@ func (s *Set) Update(addresses []Address) {
 		known[e.Address] = e
 	}
 	next := make([]*Endpoint, 0, len(addresses))
+	listed := map[Address]bool{}
 	for _, a := range addresses {
+		if listed[a] {
+			continue
+		}
+		listed[a] = true
 		e, found := known[a]
 		if !found {
 			e = &Endpoint{Address: a}
 			// It takes its turn like the others; a queue-jumper would get a burst after every change.
 			e.turn.Store(s.picks.Load())
 		}
-		if !slices.Contains(next, e) {
-			next = append(next, e)
-		}
+		next = append(next, e)
 	}
 	// Many processes see the same order; shuffled, their first requests do not all go to the same Pod.
 	rand.Shuffle(len(next), func(i, j int) { next[i], next[j] = next[j], next[i] })

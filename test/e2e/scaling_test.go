@@ -18,7 +18,7 @@ import (
 func sharesWithNewPods(t *testing.T, s *system) {
 	const agent, rate = "laoke", 40.0 // twice laoke's target of 20 a Pod, and it runs at one
 	flow := s.ask(t, map[string]float64{agent: rate})
-	defer flow.Stop()
+	defer flow.stop()
 	eventually(t, 4*time.Minute, func(ctx context.Context) string {
 		if n := len(s.readyAgents(ctx, t, agent)); n < 2 {
 			return fmt.Sprintf("%s has %d ready Pods", agent, n)

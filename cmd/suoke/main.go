@@ -34,6 +34,7 @@ func newRootCommand() *cobra.Command {
 		newRouterCommand(),
 		newAgentCommand(),
 		newAppCommand(),
+		newImageCommand(),
 		newLoadCommand(),
 		newDemoCommand(),
 	)

@@ -22,7 +22,7 @@ const (
 // scaleUp raises the load on one agent and waits for the first Pod that the HPA adds.
 func (s *Story) scaleUp(ctx context.Context) ([]Row, error) {
 	var hpa autoscalingv2.HorizontalPodAutoscaler
-	if err := s.Client.Get(ctx, s.key(busyAgent+"-agent-hpa"), &hpa); err != nil {
+	if err := s.Client.Get(ctx, s.key(busyAgent+"-hpa"), &hpa); err != nil {
 		return nil, fmt.Errorf("reading the HPA of %s: %w", busyAgent, err)
 	}
 	before, err := s.readyPods(ctx)

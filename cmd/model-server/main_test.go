@@ -79,27 +79,13 @@ func TestModelServerServesAndEndsWell(t *testing.T) {
 	lines := bufio.NewReader(stderr)
 	url := "http://" + address(t, lines)
 
-	response, err := http.Post(url+"/v2/models/m/infer", "application/json",
-		strings.NewReader(`{"inputs":[{"name":"input","shape":[2,2],"datatype":"FP32","data":[[1,2],[3,4]]}]}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	got, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := ask(t, http.MethodPost, url+"/v2/models/m/infer", `{"inputs":[{"name":"input","shape":[2,2],"datatype":"FP32","data":[[1,2],[3,4]]}]}`)
 	const want = `{"model_name":"m","model_version":"v1","outputs":[{"name":"value","datatype":"FP32","shape":[2,1],"data":[4.5,10.5]}]}`
-	if string(got) != want {
+	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	alive, err := http.Get(url + "/alive")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer alive.Body.Close()
-	if alive.StatusCode != http.StatusOK {
-		t.Errorf("/alive is %d", alive.StatusCode)
+	if alive := ask(t, http.MethodGet, url+"/alive", ""); alive != `{"live":true}` {
+		t.Errorf("/alive is %s", alive)
 	}
 
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
@@ -112,6 +98,25 @@ func TestModelServerServesAndEndsWell(t *testing.T) {
 	if err := cmd.Wait(); err != nil || !bytes.Contains(rest, []byte("every request got its answer")) {
 		t.Errorf("after SIGTERM: %v\n%s", err, rest)
 	}
+}
+
+// ask returns the body of an answer that must be 200.
+func ask(t *testing.T, method, url, body string) string {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	answer, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != http.StatusOK {
+		t.Fatalf("%s %s: %d %s, %v", method, url, response.StatusCode, answer, err)
+	}
+	return string(answer)
 }
 
 // address reads the log up to the line that says where the server listens.

@@ -21,14 +21,10 @@ func inspect(file string) (binary, error) {
 	if err != nil {
 		return binary{}, fmt.Errorf("%s is no Linux binary: %w", file, err)
 	}
-	defer f.Close()
-	var b binary
-	switch f.Machine {
-	case elf.EM_X86_64:
-		b.architecture = "amd64"
-	case elf.EM_AARCH64:
-		b.architecture = "arm64"
-	default:
+	defer func() { _ = f.Close() }()
+	architectures := map[elf.Machine]string{elf.EM_X86_64: "amd64", elf.EM_AARCH64: "arm64"}
+	b := binary{architecture: architectures[f.Machine]}
+	if b.architecture == "" {
 		return b, fmt.Errorf("%s is built for %s; images are made for amd64 and arm64", file, f.Machine)
 	}
 	for _, p := range f.Progs {

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"log"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -109,7 +110,7 @@ func assemble(t *testing.T, recipe image.Recipe, err error) v1.Image {
 func tree(t *testing.T, img v1.Image) map[string]string {
 	t.Helper()
 	content := mutate.Extract(img)
-	defer content.Close()
+	defer func() { _ = content.Close() }()
 	all := map[string]string{}
 	for r := tar.NewReader(content); ; {
 		h, err := r.Next()
@@ -232,8 +233,8 @@ func TestRecipesRefuseWhatWouldNotRun(t *testing.T) {
 		"another processor":             {suoke(program(t, elf.EM_RISCV)), "built for EM_RISCV"},
 		"a system for another platform": {server(arm64, arm64, root), "ld-linux-aarch64.so.1 is not under"},
 	}
-	for name, c := range cases {
-		t.Run(name, func(t *testing.T) {
+	for sentence, c := range cases {
+		t.Run(sentence, func(t *testing.T) {
 			if c.err == nil || !strings.Contains(c.err.Error(), c.want) {
 				t.Errorf("got %v; want %q in it", c.err, c.want)
 			}
@@ -262,7 +263,7 @@ func TestSaveAndPushKeepTheDigest(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	server := httptest.NewServer(registry.New())
+	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
 	defer server.Close()
 	ref, err := image.Reference(strings.TrimPrefix(server.URL, "http://")+"/team", image.Suoke, "v1", name.Insecure)
 	if err != nil {
@@ -306,7 +307,7 @@ func TestPushRefusesThePrefixThatIsNoRegistry(t *testing.T) {
 func TestPushNamesTheRegistryThatIsNotThere(t *testing.T) {
 	recipe, err := image.SuokeRecipe(program(t, elf.EM_X86_64), t.TempDir())
 	img := assemble(t, recipe, err)
-	server := httptest.NewServer(registry.New())
+	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
 	host := strings.TrimPrefix(server.URL, "http://")
 	server.Close()
 	ref, err := image.Reference(host, image.Suoke, "dev", name.Insecure)

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"strconv"
 )
 
 // check fails unless values are rows of the promised width, and finite: JSON has no word for anything else.
@@ -21,40 +20,33 @@ func (s *Server) check(values []float32, rows int) error {
 	return nil
 }
 
-// answer encodes an inference response. It is written by hand because it is most of what the server does for a small
-// model: encoding/json needs a tenth of a millisecond where this needs a few microseconds on a batch.
-func (s *Server) answer(id string, rows int, values []float32) []byte {
-	body := make([]byte, 0, 256+16*len(values))
-	body = append(body, `{"model_name":`...)
-	body = appendText(body, s.model.Name)
-	body = append(body, `,"model_version":`...)
-	body = appendText(body, s.model.Version)
-	if id != "" {
-		body = append(body, `,"id":`...)
-		body = appendText(body, id)
-	}
-	body = append(body, `,"outputs":[{"name":`...)
-	body = appendText(body, s.output.Name)
-	body = append(body, `,"datatype":"FP32","shape":[`...)
-	body = strconv.AppendInt(body, int64(rows), 10)
-	body = append(body, ',')
-	body = strconv.AppendInt(body, int64(s.model.Manifest.columns()), 10)
-	body = append(body, `],"data":[`...)
-	for i, v := range values {
-		if i > 0 {
-			body = append(body, ',')
-		}
-		body = strconv.AppendFloat(body, float64(v), 'g', -1, 32)
-	}
-	return append(body, "]}]}"...)
+// answer is an inference response on the wire.
+type answer struct {
+	Model   string   `json:"model_name"`
+	Version string   `json:"model_version"`
+	ID      string   `json:"id,omitempty"`
+	Outputs []output `json:"outputs"`
 }
 
-func appendText(body []byte, text string) []byte {
-	quoted, err := json.Marshal(text)
-	if err != nil { // json.Marshal of a string does not fail
-		return append(body, `""`...)
+type output struct {
+	Name     string    `json:"name"`
+	Datatype string    `json:"datatype"`
+	Shape    [2]int    `json:"shape"`
+	Data     []float32 `json:"data"`
+}
+
+// encode writes the answer to a request; values have passed check.
+func (s *Server) encode(id string, rows int, values []float32) ([]byte, error) {
+	body, err := json.Marshal(answer{s.model.Name, s.model.Version, id, []output{{
+		Name:     s.output.Name,
+		Datatype: "FP32",
+		Shape:    [2]int{rows, s.model.Manifest.columns()},
+		Data:     values,
+	}}})
+	if err != nil {
+		return nil, fmt.Errorf("encoding the answer: %w", err)
 	}
-	return append(body, quoted...)
+	return body, nil
 }
 
 // describe is the model's metadata: the protocol's fields, and what the numbers mean as parameters.

@@ -63,13 +63,11 @@ func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (s *Server) modelReady(w http.ResponseWriter, _ *http.Request) {
-	code, ready := http.StatusOK, true
+	code := http.StatusOK
 	if s.draining.Load() {
-		code, ready = http.StatusServiceUnavailable, false
+		code = http.StatusServiceUnavailable
 	}
-	body := appendText([]byte(`{"name":`), s.model.Name)
-	body = strconv.AppendBool(append(body, `,"ready":`...), ready)
-	writeJSON(w, code, append(body, '}'))
+	encode(w, code, map[string]any{"name": s.model.Name, "ready": code == http.StatusOK})
 }
 
 // ours passes on requests to the model and version that are here.
@@ -95,7 +93,7 @@ func (s *Server) infer(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	arrived := time.Now()
-	answer, err := s.compute(w, r)
+	body, err := s.compute(w, r)
 	code := codeOf(r.Context(), err)
 	s.metrics.count(code)
 	if code == http.StatusOK || code == http.StatusInternalServerError {
@@ -103,7 +101,7 @@ func (s *Server) infer(w http.ResponseWriter, r *http.Request) {
 	}
 	switch code {
 	case http.StatusOK:
-		writeJSON(w, code, answer)
+		writeJSON(w, code, body)
 		return
 	case http.StatusTooManyRequests:
 		w.Header().Set("Retry-After", "1")
@@ -132,7 +130,7 @@ func (s *Server) compute(w http.ResponseWriter, r *http.Request) ([]byte, error)
 	if err != nil {
 		return nil, err
 	}
-	return s.answer(id, batch.Rows, values), nil
+	return s.encode(id, batch.Rows, values)
 }
 
 func (s *Server) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
@@ -140,8 +138,7 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 		return nil, &refusal{http.StatusUnsupportedMediaType, "binary tensors are not spoken here; write data as a JSON array"}
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.options.MaxBody))
-	var large *http.MaxBytesError
-	if errors.As(err, &large) {
+	if large, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, &refusal{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes; send fewer rows a request", large.Limit)}
 	}
 	if err != nil {
@@ -191,9 +188,13 @@ func writeJSON(w http.ResponseWriter, code int, body []byte) {
 }
 
 func writeError(w http.ResponseWriter, code int, message string) {
-	body, err := json.Marshal(map[string]string{"error": message})
+	encode(w, code, map[string]string{"error": message})
+}
+
+func encode(w http.ResponseWriter, code int, document any) {
+	body, err := json.Marshal(document)
 	if err != nil {
-		body = []byte(`{"error":"the error has no text"}`)
+		code, body = http.StatusInternalServerError, []byte(`{"error":"the answer could not be encoded"}`)
 	}
 	writeJSON(w, code, body)
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -56,27 +57,22 @@ func (p *pipes) client() *http.Client {
 	}}
 }
 
-// post returns a status, or 0 where there was no answer.
-func post(t *testing.T, client *http.Client, path string) int {
+// status asks the server behind client, and returns 0 where there is no answer.
+func status(t *testing.T, client *http.Client, method, path string) int {
 	t.Helper()
-	response, err := client.Post("http://memory"+path, "application/json", strings.NewReader(oneRow))
+	request, err := http.NewRequestWithContext(t.Context(), method, "http://memory"+path, strings.NewReader(oneRow))
+	if err != nil {
+		t.Error(err)
+		return 0
+	}
+	response, err := client.Do(request)
 	if err != nil {
 		return 0
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	if _, err := io.Copy(io.Discard, response.Body); err != nil {
 		return 0
 	}
-	return response.StatusCode
-}
-
-func get(t *testing.T, client *http.Client, path string) int {
-	t.Helper()
-	response, err := client.Get("http://memory" + path)
-	if err != nil {
-		return 0
-	}
-	defer response.Body.Close()
 	return response.StatusCode
 }
 
@@ -98,25 +94,25 @@ func TestServeDrains(t *testing.T) {
 			done <- s.Serve(ctx, listener, serving.Drain{Delay: 3 * time.Second, Grace: 20 * time.Second})
 		}()
 		client := listener.client()
-		if code := get(t, client, "/ready"); code != http.StatusOK {
+		if code := status(t, client, http.MethodGet, "/ready"); code != http.StatusOK {
 			t.Errorf("/ready is %d before the signal", code)
 		}
 
 		inFlight, during := make(chan int, 1), make(chan int, 1)
-		go func() { inFlight <- post(t, client, infer) }()
+		go func() { inFlight <- status(t, client, http.MethodPost, infer) }()
 		synctest.Wait()
 		terminate()
 		synctest.Wait()
 		for path, want := range map[string]int{"/ready": 503, "/v2/health/ready": 503, "/v2/models/adder/ready": 503, "/health": 200, "/v2/health/live": 200} {
-			if code := get(t, client, path); code != want {
+			if code := status(t, client, http.MethodGet, path); code != want {
 				t.Errorf("%s is %d while draining; want %d", path, code, want)
 			}
 		}
 		time.Sleep(2 * time.Second)
-		go func() { during <- post(t, client, infer) }()
+		go func() { during <- status(t, client, http.MethodPost, infer) }()
 		synctest.Wait()
 		time.Sleep(1500 * time.Millisecond)
-		if code := post(t, client, infer); code != 0 {
+		if code := status(t, client, http.MethodPost, infer); code != 0 {
 			t.Errorf("a request after the delay got %d; want no connection", code)
 		}
 		if code := <-inFlight; code != http.StatusOK {
@@ -148,7 +144,7 @@ func TestServeGivesUpAfterItsGrace(t *testing.T) {
 			done <- s.Serve(ctx, listener, serving.Drain{Delay: time.Second, Grace: 5 * time.Second})
 		}()
 		answered := make(chan int, 1)
-		go func() { answered <- post(t, listener.client(), "/v2/models/adder/infer") }()
+		go func() { answered <- status(t, listener.client(), http.MethodPost, "/v2/models/adder/infer") }()
 		synctest.Wait()
 		terminate()
 		if err := <-done; err == nil || !strings.Contains(err.Error(), "still in flight after 5s") {
@@ -176,7 +172,8 @@ func TestAFullServerSheds(t *testing.T) {
 		}()
 	}
 	<-entered
-	for inside := 0.0; inside < 3; inside = value(t, url, "suoke_model_in_flight", "") {
+	for value(t, url, "suoke_model_in_flight", "") < 3 {
+		runtime.Gosched()
 	}
 	code, got, header := ask(t, http.MethodPost, url+"/v2/models/adder/infer", oneRow)
 	if code != http.StatusTooManyRequests || header.Get("Retry-After") != "1" || got["error"] == "" {
@@ -228,11 +225,15 @@ func TestMetricsCanBeLeftOut(t *testing.T) {
 // value reads one series of the server's /metrics (of a histogram, its count), and checks that it names model and version.
 func value(t *testing.T, url, name, code string) float64 {
 	t.Helper()
-	response, err := http.Get(url + "/metrics")
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/metrics", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer response.Body.Close()
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
 	parser := expfmt.NewTextParser(prommodel.UTF8Validation)
 	families, err := parser.TextToMetricFamilies(response.Body)
 	if err != nil {
@@ -267,7 +268,7 @@ func BenchmarkRequest(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		recorder := httptest.NewRecorder()
-		s.ServeHTTP(recorder, httptest.NewRequest(http.MethodPost, "/v2/models/adder/infer", strings.NewReader(oneRow)))
+		s.ServeHTTP(recorder, httptest.NewRequestWithContext(b.Context(), http.MethodPost, "/v2/models/adder/infer", strings.NewReader(oneRow)))
 		if recorder.Code != http.StatusOK {
 			b.Fatal(recorder.Body)
 		}

@@ -70,7 +70,7 @@ func ask(tb testing.TB, method, url, body string) (int, map[string]any, http.Hea
 	if err != nil {
 		tb.Fatal(err)
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	text, err := io.ReadAll(response.Body)
 	if err != nil {
 		tb.Fatal(err)

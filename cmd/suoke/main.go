@@ -30,6 +30,12 @@ func newRootCommand() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.AddCommand(
+		newMetricsAdapterCommand(),
+		newDeployCommand(),
+		newVerifyCommand(),
+		newDashboardCommand(),
+		newCleanupCommand(),
+		newStatusCommand(),
 		newRenderCommand(),
 		newRouterCommand(),
 		newAgentCommand(),

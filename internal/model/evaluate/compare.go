@@ -1,0 +1,48 @@
+package evaluate
+
+import "math"
+
+// compareClasses counts the rows that one version alone got right (Q. McNemar, Psychometrika 12, 1947, with the exact
+// binomial probability).
+func compareClasses(labels, candidate, stable []int) Comparison {
+	var c Comparison
+	for i, label := range labels {
+		switch right, stableRight := candidate[i] == label, stable[i] == label; {
+		case right && !stableRight:
+			c.CandidateOnly++
+		case stableRight && !right:
+			c.StableOnly++
+		}
+	}
+	c.PValue = evenSplit(c.CandidateOnly, c.StableOnly)
+	return c
+}
+
+// compareNumbers counts the rows on which one version came closer: the sign test, which like McNemar's asks how uneven a
+// split of the differing rows is. Rows on which both are equally far off say nothing.
+func compareNumbers(targets, candidate, stable []float64) Comparison {
+	var c Comparison
+	for i, target := range targets {
+		switch off, stableOff := math.Abs(candidate[i]-target), math.Abs(stable[i]-target); {
+		case off < stableOff:
+			c.CandidateOnly++
+		case stableOff < off:
+			c.StableOnly++
+		}
+	}
+	c.PValue = evenSplit(c.CandidateOnly, c.StableOnly)
+	return c
+}
+
+// evenSplit is the exact two-sided p-value of a : b under a fair coin, twice the probability of the smaller tail.
+func evenSplit(a, b int32) float64 {
+	n, fewer := float64(a)+float64(b), float64(min(a, b))
+	all, _ := math.Lgamma(n + 1)
+	tail := 0.0
+	for k := 0.0; k <= fewer; k++ {
+		in, _ := math.Lgamma(k + 1)
+		out, _ := math.Lgamma(n - k + 1)
+		tail += math.Exp(all - in - out - n*math.Ln2)
+	}
+	return min(1, 2*tail)
+}

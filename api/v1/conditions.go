@@ -60,6 +60,12 @@ const (
 	ReasonStarting = "Starting"
 	// ReasonUnschedulable says that the scheduler finds no node for a Pod of the candidate.
 	ReasonUnschedulable = "Unschedulable"
+	// ReasonPodFailing says that a Pod of the candidate cannot fetch or serve the model, with the last line of its log.
+	ReasonPodFailing = "PodFailing"
+	// ReasonServing says that a version has all of its traffic and Pods that answer it.
+	ReasonServing = "Serving"
+	// ReasonNotServing says that no version does.
+	ReasonNotServing = "NotServing"
 	// ReasonEvaluating says that the evaluation Job runs against the candidate at weight 0.
 	ReasonEvaluating = "Evaluating"
 	// ReasonEvaluationPassed says that every threshold was met.

@@ -1,6 +1,9 @@
 package manifest
 
 import (
+	"strconv"
+	"strings"
+
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -54,4 +57,28 @@ func (v Version) Job(namespace string, e Evaluation) *batchv1.Job {
 			},
 		},
 	}
+}
+
+// JobName is the name of a version's evaluation, counted from 1.
+func JobName(id string, run int) string {
+	if run <= 1 {
+		return id + "-evaluate"
+	}
+	return id + "-evaluate-" + strconv.Itoa(run)
+}
+
+// JobRun is the number of an evaluation by its name, 0 if it is none of the version's.
+func JobRun(id, name string) int {
+	rest, ours := strings.CutPrefix(name, id+"-evaluate")
+	if !ours {
+		return 0
+	}
+	if rest == "" {
+		return 1
+	}
+	run, err := strconv.Atoi(strings.TrimPrefix(rest, "-"))
+	if err != nil {
+		return 0
+	}
+	return run
 }

@@ -10,15 +10,18 @@ import (
 )
 
 const (
-	// LabelVersion and LabelModel are on every object of a version.
+	// LabelVersion is on every object of a version; its value is the version's ID.
 	LabelVersion = "suoke.life/version"
-	LabelModel   = "suoke.life/model"
+	// LabelModel is too; its value is the AIModel's name, shortened where it is too long.
+	LabelModel = "suoke.life/model"
 	// AnnotationModel holds the AIModel's name, which may be longer than a label's value.
 	AnnotationModel = "suoke.life/model"
 
-	// ServerContainer and FetchContainer are the containers of a version's Pods, EvaluateContainer that of its Job's.
-	ServerContainer   = "model-server"
-	FetchContainer    = "fetch"
+	// ServerContainer is the container of a version's Pods that serves, and their component.
+	ServerContainer = "model-server"
+	// FetchContainer is their init container.
+	FetchContainer = "fetch"
+	// EvaluateContainer is the container of an evaluation's Pod.
 	EvaluateContainer = "evaluate"
 
 	// unprivileged is the user and group that every process runs as.

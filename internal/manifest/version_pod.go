@@ -3,7 +3,6 @@ package manifest
 import (
 	"maps"
 	"strconv"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -61,9 +60,9 @@ func (v Version) server() corev1.Container {
 		Name: ServerContainer, Image: t.Image, ImagePullPolicy: corev1.PullIfNotPresent, Args: t.Args,
 		Ports:          []corev1.ContainerPort{{Name: "http", ContainerPort: t.Port, Protocol: corev1.ProtocolTCP}},
 		Resources:      t.Resources,
-		StartupProbe:   probe(t.HealthPath, 1, 600*time.Second),
-		ReadinessProbe: probe(t.ReadyPath, 1, 3*time.Second),
-		LivenessProbe:  probe(t.HealthPath, 10, 60*time.Second),
+		StartupProbe:   probe(t.HealthPath, 1, 600),
+		ReadinessProbe: probe(t.ReadyPath, 1, 3),
+		LivenessProbe:  probe(t.HealthPath, 10, 60),
 		VolumeMounts: append([]corev1.VolumeMount{
 			{Name: "model", MountPath: modelDir, ReadOnly: true},
 			{Name: "tmp", MountPath: "/tmp"},
@@ -73,14 +72,14 @@ func (v Version) server() corev1.Container {
 	}
 }
 
-// probe asks every so many seconds and gives up after the time given.
-func probe(path string, period int32, patience time.Duration) *corev1.Probe {
+// probe asks every so many seconds and gives up after patience, in seconds too.
+func probe(path string, period, patience int32) *corev1.Probe {
 	return &corev1.Probe{
 		ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{
 			Path: path, Port: intstr.FromString("http"), Scheme: corev1.URISchemeHTTP,
 		}},
 		PeriodSeconds: period, TimeoutSeconds: 2, SuccessThreshold: 1,
-		FailureThreshold: int32(patience/time.Second) / period,
+		FailureThreshold: patience / period,
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 )
 
 //go:embed runtimes.yaml
-var embeddedRuntimes []byte //nolint:gochecknoglobals // go:embed needs a package variable; nothing writes it
+var embeddedRuntimes []byte
 
 // Runtimes is the table of model servers, in the order of preference.
 type Runtimes struct {

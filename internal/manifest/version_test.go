@@ -1,0 +1,82 @@
+package manifest_test
+
+import (
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/suoke-life/suoke/internal/manifest"
+	"github.com/suoke-life/suoke/internal/profile"
+)
+
+func aVersion(t *testing.T) manifest.Version {
+	t.Helper()
+	table, err := profile.LoadRuntimes("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rt, err := table.Select("onnxruntime", "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return manifest.Version{
+		ID: "m-v1-abcdef", Model: "m", ModelLabel: "m", Agent: "xiaoai", Version: "v1", Reference: "r/models/m@sha256:0", Digest: "sha256:0",
+		FetchImage: "p/suoke:t",
+		Template:   manifest.NewTemplate(rt, profile.Filling{ImagePrefix: "p", ImageTag: "t", Model: "m", Version: "v1", Port: 8081, HealthPath: "/live", Metrics: true}),
+	}
+}
+
+// The restricted Pod Security level, clause by clause: https://kubernetes.io/docs/concepts/security/pod-security-standards
+func TestPodsOfAVersionAreRestricted(t *testing.T) {
+	v := aVersion(t)
+	for name, spec := range map[string]corev1.PodSpec{
+		"of the server":     v.Deployment("n", 1).Spec.Template.Spec,
+		"of the evaluation": v.Job("n", manifest.Evaluation{Name: "e"}).Spec.Template.Spec,
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := spec.SecurityContext
+			if !*p.RunAsNonRoot || *p.RunAsUser == 0 || p.SeccompProfile.Type != corev1.SeccompProfileTypeRuntimeDefault || *spec.AutomountServiceAccountToken {
+				t.Errorf("Pod: %+v", p)
+			}
+			for _, c := range append(spec.InitContainers, spec.Containers...) {
+				s := c.SecurityContext
+				if *s.AllowPrivilegeEscalation || !*s.ReadOnlyRootFilesystem || len(s.Capabilities.Drop) != 1 || s.Capabilities.Drop[0] != "ALL" {
+					t.Errorf("container %s: %+v", c.Name, s)
+				}
+			}
+		})
+	}
+}
+
+func TestMonitoringOfAVersionIsHonoured(t *testing.T) {
+	d := aVersion(t).Deployment("n", 2)
+	pod := d.Spec.Template
+	server := pod.Spec.Containers[0]
+	if server.Ports[0].ContainerPort != 8081 || server.LivenessProbe.HTTPGet.Path != "/live" || pod.Annotations["prometheus.io/port"] != "8081" {
+		t.Errorf("%+v %v", server, pod.Annotations)
+	}
+	if got := aVersion(t).Service("n").Spec; got.ClusterIP != corev1.ClusterIPNone || got.Ports[0].Port != 8081 {
+		t.Errorf("%+v", got)
+	}
+	for key, value := range d.Spec.Selector.MatchLabels {
+		if pod.Labels[key] != value {
+			t.Errorf("the selector's %s=%s is not on the Pods", key, value)
+		}
+	}
+}
+
+func TestEvaluationsAreCountedByName(t *testing.T) {
+	for name, run := range map[string]int{"id-evaluate": 1, "id-evaluate-2": 2, "id-evaluate-17": 17} {
+		if got := manifest.JobName("id", run); got != name {
+			t.Errorf("run %d is called %s, want %s", run, got, name)
+		}
+		if got := manifest.JobRun("id", name); got != run {
+			t.Errorf("%s is run %d, want %d", name, got, run)
+		}
+	}
+	for _, foreign := range []string{"other-evaluate", "id-evaluate-x", "id"} {
+		if got := manifest.JobRun("id", foreign); got != 0 {
+			t.Errorf("%s is run %d of id", foreign, got)
+		}
+	}
+}

@@ -1,0 +1,236 @@
+package operator
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	suokev1 "github.com/suoke-life/suoke/api/v1"
+	"github.com/suoke-life/suoke/internal/model/ref"
+	"github.com/suoke-life/suoke/internal/profile"
+)
+
+// gpu is the one extended resource that a model may ask for.
+const gpu = corev1.ResourceName("nvidia.com/gpu")
+
+// Verdict says whether an object can be acted upon; it is the condition Accepted.
+type Verdict struct {
+	Accepted bool
+	// Reason and Message are the condition's; the message of a refusal says what to write.
+	Reason, Message string
+}
+
+func accepted() Verdict {
+	return Verdict{Accepted: true, Reason: suokev1.ReasonAccepted, Message: "every field can be honoured"}
+}
+
+func refused(reason, format string, args ...any) Verdict {
+	return Verdict{Reason: reason, Message: fmt.Sprintf(format, args...)}
+}
+
+// Surroundings are what a rule across objects needs to know.
+type Surroundings struct {
+	Agents   *profile.Profile
+	Runtimes *profile.Runtimes
+	// Registries by name, of the object's namespace.
+	Registries map[string]suokev1.ModelRegistry
+}
+
+// AcceptModel holds an AIModel against every rule: the schema's, for servers that do not check them, and those across
+// objects. The first that does not hold decides.
+func AcceptModel(model *suokev1.AIModel, around Surroundings) Verdict {
+	rules := []func(*suokev1.AIModel, Surroundings) Verdict{
+		acceptShape, acceptAgent, acceptSource, acceptRegistry, acceptRuntime, acceptResources, acceptValidation,
+	}
+	for _, rule := range rules {
+		if v := rule(model, around); !v.Accepted {
+			return v
+		}
+	}
+	return accepted()
+}
+
+var (
+	versionShape = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`)
+	digestShape  = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+)
+
+func acceptShape(model *suokev1.AIModel, _ Surroundings) Verdict {
+	spec := &model.Spec
+	switch {
+	case !versionShape.MatchString(spec.Version):
+		return refused(suokev1.ReasonInvalid, "version: write letters, digits, '.', '_' and '-' only, such as v2.1.0")
+	case len(validation.IsDNS1123Label(spec.AgentType)) != 0:
+		return refused(suokev1.ReasonInvalid, "agentType: write the name of an agent in lower case, such as xiaoai")
+	case spec.Repository.Digest != "" && !digestShape.MatchString(spec.Repository.Digest):
+		return refused(suokev1.ReasonInvalid, "repository.digest: write sha256: and 64 lower-case hex digits")
+	case !strings.HasPrefix(spec.Monitoring.HealthCheckPath, "/"):
+		return refused(suokev1.ReasonInvalid, "monitoring.healthCheckPath: write a path that begins with '/'")
+	}
+	return accepted()
+}
+
+func acceptAgent(model *suokev1.AIModel, around Surroundings) Verdict {
+	if _, known := around.Agents.Agent(model.Spec.AgentType); !known {
+		return refused(suokev1.ReasonUnknownAgent, "agentType: no profile knows %s; known: %s",
+			model.Spec.AgentType, strings.Join(around.Agents.Names(), ", "))
+	}
+	return accepted()
+}
+
+func acceptSource(model *suokev1.AIModel, _ Surroundings) Verdict {
+	repository := model.Spec.Repository
+	kind, err := ref.Source{URL: repository.URL, Branch: repository.Branch, Commit: repository.Commit}.Kind()
+	switch {
+	case err != nil:
+		return refused(suokev1.ReasonInvalid, "repository.url: %v", err)
+	case kind != ref.KindOCI:
+		return refused(suokev1.ReasonSourceNotSupported,
+			"repository.url: no importer reads a source of kind %s yet; supported: %s. Push the model with `suoke model push` and write oci://REGISTRY/models/NAME",
+			kind, ref.KindOCI)
+	case repository.Branch != "" || repository.Commit != "":
+		return refused(suokev1.ReasonInvalid, "repository: branch and commit belong to a git source; for oci:// write a tag, or repository.digest")
+	}
+	if _, err := ref.Model(repository.URL, model.Spec.Version, repository.Digest); err != nil {
+		return refused(suokev1.ReasonInvalid, "repository.url: %v", err)
+	}
+	return accepted()
+}
+
+func acceptRegistry(model *suokev1.AIModel, around Surroundings) Verdict {
+	name := model.Spec.RegistryRef
+	if name == "" {
+		return accepted()
+	}
+	registry, found := around.Registries[name]
+	if !found {
+		return refused(suokev1.ReasonInvalid, "registryRef: there is no ModelRegistry %s in this namespace; create it, or leave the field out", name)
+	}
+	endpoint, err := url.Parse(registry.Spec.Endpoint)
+	source, sourceErr := url.Parse(model.Spec.Repository.URL)
+	if err != nil || sourceErr != nil || endpoint.Host != source.Host {
+		return refused(suokev1.ReasonInvalid, "registryRef: ModelRegistry %s is at %s and repository.url elsewhere; write a URL at its host",
+			name, registry.Spec.Endpoint)
+	}
+	return accepted()
+}
+
+func acceptRuntime(model *suokev1.AIModel, around Surroundings) Verdict {
+	if _, err := selectRuntime(model, around.Runtimes); err != nil {
+		return refused(suokev1.ReasonUnknownRuntime, "%v", err)
+	}
+	return accepted()
+}
+
+func selectRuntime(model *suokev1.AIModel, table *profile.Runtimes) (profile.Runtime, error) {
+	name := ""
+	if model.Spec.Runtime != nil {
+		name = model.Spec.Runtime.Name
+	}
+	return table.Select(name, model.Spec.Framework, model.Spec.ModelType)
+}
+
+func acceptResources(model *suokev1.AIModel, _ Surroundings) Verdict {
+	r := model.Spec.Deployment.Resources
+	for _, amounts := range []suokev1.ResourceAmounts{r.Requests, r.Limits} {
+		for name := range amounts {
+			if !slices.Contains([]corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory, gpu}, name) {
+				return refused(suokev1.ReasonInvalid, "resources: write cpu, memory and nvidia.com/gpu only")
+			}
+		}
+		if amount, asked := amounts[gpu]; asked && amount.MilliValue()%1000 != 0 {
+			return refused(suokev1.ReasonInvalid, "GPUs are whole, request = limit: write nvidia.com/gpu: 1 (or 2, 3, ...) in both requests and limits")
+		}
+	}
+	if request, asked := r.Requests[gpu]; asked {
+		if limit, found := r.Limits[gpu]; !found || limit.Cmp(request) != 0 {
+			return refused(suokev1.ReasonInvalid, "GPUs are whole, request = limit: write the same nvidia.com/gpu in requests and limits")
+		}
+	}
+	for name, request := range r.Requests {
+		if limit, found := r.Limits[name]; found && limit.Cmp(request) < 0 {
+			return refused(suokev1.ReasonInvalid, "resources: write a limit of %s of at least the request, %s", name, request.String())
+		}
+	}
+	return accepted()
+}
+
+func acceptValidation(model *suokev1.AIModel, _ Surroundings) Verdict {
+	v := model.Spec.Validation
+	if !enabled(v.Enabled) {
+		return accepted()
+	}
+	asked := v.Metrics
+	classes := asked.Accuracy != nil || asked.Precision != nil || asked.Recall != nil || asked.F1Score != nil
+	numbers := asked.RMSE != nil || asked.MAE != nil || asked.R2 != nil
+	regression := model.Spec.ModelType == suokev1.ModelTypeRegression
+	switch {
+	case v.TestDataset == "":
+		return refused(suokev1.ReasonInvalid,
+			"validation.testDataset: write the name of a data set in the registry, or set validation.enabled: false to serve unproved")
+	case regression && classes:
+		return refused(suokev1.ReasonInvalid,
+			"validation.metrics: accuracy, precision, recall and f1Score are for classes; a regression is held to rmse, mae and r2")
+	case !regression && numbers:
+		return refused(suokev1.ReasonInvalid,
+			"validation.metrics: rmse, mae and r2 are for a regression; write accuracy, precision, recall or f1Score")
+	}
+	if _, err := ref.Dataset(v.TestDataset, "registry"); err != nil {
+		return refused(suokev1.ReasonInvalid, "validation.testDataset: %v", err)
+	}
+	return accepted()
+}
+
+// AcceptVersion holds a ModelVersion against the rules across objects. Siblings are the ModelVersions of the namespace.
+func AcceptVersion(version *suokev1.ModelVersion, model *suokev1.AIModel, siblings []suokev1.ModelVersion) Verdict {
+	if model == nil {
+		return refused(suokev1.ReasonModelNotFound,
+			"modelRef: there is no AIModel %s in this namespace yet; this ModelVersion waits for it", version.Spec.ModelRef)
+	}
+	if winner := describes(siblings, version.Spec.ModelRef, version.Spec.Version); winner != nil && winner.Name != version.Name {
+		return refused(suokev1.ReasonDuplicate, "ModelVersion %s describes %s of %s already, and the older counts; delete one of them",
+			winner.Name, version.Spec.Version, version.Spec.ModelRef)
+	}
+	last := int32(0)
+	for _, step := range version.Spec.CanaryDeployment.Steps {
+		if step.Weight < last {
+			return refused(suokev1.ReasonInvalid, "steps: write weights in rising order, such as 5, 20, 50")
+		}
+		last = step.Weight
+	}
+	return accepted()
+}
+
+// describes returns the ModelVersion that counts for a version of a model: a person's before a generated one, and of
+// two the older.
+func describes(all []suokev1.ModelVersion, model, version string) *suokev1.ModelVersion {
+	var best *suokev1.ModelVersion
+	for i := range all {
+		v := &all[i]
+		if v.Spec.ModelRef != model || v.Spec.Version != version || !v.DeletionTimestamp.IsZero() {
+			continue
+		}
+		if best == nil || before(v, best) {
+			best = v
+		}
+	}
+	return best
+}
+
+func before(a, b *suokev1.ModelVersion) bool {
+	if generated(a) != generated(b) {
+		return !generated(a)
+	}
+	if !a.CreationTimestamp.Equal(&b.CreationTimestamp) {
+		return a.CreationTimestamp.Before(&b.CreationTimestamp)
+	}
+	return a.Name < b.Name
+}
+
+// enabled reads a field whose default is true.
+func enabled(field *bool) bool { return field == nil || *field }

@@ -1,0 +1,182 @@
+package operator
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	suokev1 "github.com/suoke-life/suoke/api/v1"
+	"github.com/suoke-life/suoke/internal/release/rollout"
+)
+
+// annotationApplied holds the hash of what was applied, so that an object is written only when it differs.
+const annotationApplied = "suoke.life/applied"
+
+// apply carries a decision out: the memory first, then what follows from it, then what people see of it. Each part
+// may be repeated.
+func (m *models) apply(ctx context.Context, seen *observed, made decided) error {
+	if err := m.applyMemory(ctx, seen, made); err != nil {
+		return err
+	}
+	m.routers.follow(seen.model.Name, made.following)
+	for id, replicas := range made.Replicas {
+		if err := m.applyVersion(ctx, seen, id, replicas); err != nil {
+			return err
+		}
+	}
+	if err := m.applyEvaluations(ctx, seen, made); err != nil {
+		return err
+	}
+	if err := m.applyDeletions(ctx, seen, made); err != nil {
+		return err
+	}
+	if err := m.applyGenerated(ctx, seen, made); err != nil {
+		return err
+	}
+	return m.applyStatus(ctx, seen, made)
+}
+
+func (m *models) applyMemory(ctx context.Context, seen *observed, made decided) error {
+	if !made.write {
+		return nil
+	}
+	seen.judge.SavedAt = seen.now
+	if err := remember(ctx, m.Client, seen.model, seen.memory, made.State, seen.judge, made.route); err != nil {
+		return err
+	}
+	m.Metrics.count(seen.model.Name, seen.memory.state.History, made.State.History)
+	for _, t := range made.State.History[min(len(seen.memory.state.History), len(made.State.History)):] {
+		m.Log.Info("phase", "model", seen.model.Name, "version", t.Version, "from", t.From, "to", t.To, "reason", t.Reason, "message", t.Message)
+	}
+	return nil
+}
+
+// applyVersion brings a version's Deployment and Service to what was frozen and to that many replicas.
+func (m *models) applyVersion(ctx context.Context, seen *observed, id rollout.ID, replicas int) error {
+	f, known := seen.known[id]
+	if !known {
+		return fmt.Errorf("the state of %s names version %s, whose ControllerRevision is gone", seen.model.Name, id)
+	}
+	service := f.Version.Service(seen.model.Namespace)
+	if err := m.applyObject(ctx, seen.model, service, existing(seen.services[id])); err != nil {
+		return err
+	}
+	deployment := f.Version.Deployment(seen.model.Namespace, int32(min(replicas, 1000))) //nolint:gosec // bounded here
+	return m.applyObject(ctx, seen.model, deployment, existing(seen.deployments[id]))
+}
+
+// existing keeps a nil pointer from becoming an interface that is not nil.
+func existing[T any, P interface {
+	*T
+	client.Object
+}](p P) client.Object {
+	if p == nil {
+		return nil
+	}
+	return p
+}
+
+// applyObject applies an object of the model, unless the same was applied before and still stands.
+func (m *models) applyObject(ctx context.Context, model *suokev1.AIModel, wanted, there client.Object) error {
+	wanted.SetOwnerReferences([]metav1.OwnerReference{owner(model)})
+	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(wanted)
+	if err != nil {
+		return fmt.Errorf("applying %s: %w", wanted.GetName(), err)
+	}
+	delete(fields, "status")
+	hash, err := hashOf(fields)
+	if err != nil {
+		return fmt.Errorf("applying %s: %w", wanted.GetName(), err)
+	}
+	if there != nil && there.GetAnnotations()[annotationApplied] == hash && sameReplicas(wanted, there) {
+		return nil
+	}
+	object := &unstructured.Unstructured{Object: fields}
+	annotations := object.GetAnnotations()
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	annotations[annotationApplied] = hash
+	object.SetAnnotations(annotations)
+	err = m.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), client.FieldOwner(FieldManager), client.ForceOwnership)
+	if err != nil {
+		return fmt.Errorf("applying %s %s: %w", object.GetKind(), object.GetName(), err)
+	}
+	return nil
+}
+
+func jobOver(job *batchv1.Job) bool {
+	for _, c := range job.Status.Conditions {
+		if (c.Type == batchv1.JobComplete || c.Type == batchv1.JobFailed) && c.Status == corev1.ConditionTrue {
+			return true
+		}
+	}
+	return false
+}
+
+// sameReplicas says whether nobody scaled a Deployment since it was applied.
+func sameReplicas(wanted, there client.Object) bool {
+	w, ok := wanted.(*appsv1.Deployment)
+	t, also := there.(*appsv1.Deployment)
+	return !ok || !also || t.Spec.Replicas != nil && *w.Spec.Replicas == *t.Spec.Replicas
+}
+
+func hashOf(fields map[string]any) (string, error) {
+	text, err := json.Marshal(fields)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:8]), nil
+}
+
+// applyDeletions removes the objects of versions that the decision no longer lists.
+func (m *models) applyDeletions(ctx context.Context, seen *observed, made decided) error {
+	var errs []error
+	remove := func(o client.Object) {
+		err := m.Client.Delete(ctx, o, client.PropagationPolicy(metav1.DeletePropagationBackground), client.Preconditions{UID: new(o.GetUID())})
+		if client.IgnoreNotFound(err) != nil {
+			errs = append(errs, fmt.Errorf("deleting %s: %w", o.GetName(), err))
+		}
+	}
+	for id, deployment := range seen.deployments {
+		if _, needed := made.Replicas[id]; !needed {
+			remove(deployment)
+		}
+	}
+	for id, service := range seen.services {
+		if _, needed := made.Replicas[id]; !needed {
+			remove(service)
+		}
+	}
+	for id, jobs := range seen.jobs {
+		if made.Evaluate == id {
+			continue
+		}
+		for _, job := range jobs {
+			if !jobOver(job) { // one that is over tells what it said until its time to live is up
+				remove(job)
+			}
+		}
+	}
+	needed := func(id rollout.ID) bool {
+		_, runs := made.Replicas[id]
+		_, refused := made.State.Refused[id]
+		return runs || refused || id == seen.wanted
+	}
+	for _, f := range surplus(seen.known, needed) {
+		remove(f.revision)
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,300 @@
+package operator_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/suoke-life/suoke/internal/manifest"
+	"github.com/suoke-life/suoke/internal/traffic/route"
+)
+
+// cluster does what controllers, scheduler, kubelet and routers would do in one namespace: Deployments get Pods, Pods
+// get ready, evaluations end with the result that the test wrote for the version, and routers confirm and count.
+type cluster struct {
+	client    client.Client
+	namespace string
+
+	mu sync.Mutex
+	// unschedulable and crashing versions, with what scheduler or kubelet say.
+	unschedulable, crashing map[string]string
+	// evaluated is how the evaluation of a version ends; without an entry it does not end.
+	evaluated map[string]ending
+	// failing is the share of a version's requests that fail.
+	failing map[string]float64
+	// counted are the seconds that the router has counted, confirmed the revision that it applies, by model.
+	counted  map[string][]route.Second
+	revision map[string]int64
+	versions map[string]string // by ID
+	port     int
+	silent   bool
+}
+
+// ending is how an evaluation's container ends.
+type ending struct {
+	code    int32
+	message string
+}
+
+func newCluster(t *testing.T, c client.Client, namespace string) *cluster {
+	t.Helper()
+	k := &cluster{
+		client: c, namespace: namespace,
+		unschedulable: map[string]string{}, crashing: map[string]string{}, evaluated: map[string]ending{}, failing: map[string]float64{},
+		counted: map[string][]route.Second{}, revision: map[string]int64{}, versions: map[string]string{},
+	}
+	router := httptest.NewServer(http.HandlerFunc(k.report))
+	t.Cleanup(router.Close)
+	_, port, err := net.SplitHostPort(strings.TrimPrefix(router.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if k.port, err = strconv.Atoi(port); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	t.Cleanup(func() { stop(); <-done })
+	if err := k.run(t.Context(), "model-router-0", map[string]string{"app.kubernetes.io/name": "model-router", "app.kubernetes.io/part-of": "suoke"}, nil, ready); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(50 * time.Millisecond)
+		defer tick.Stop()
+		second := time.NewTicker(time.Second)
+		defer second.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case now := <-second.C:
+				k.count(ctx, now.Unix()-1)
+			case <-tick.C:
+				// A conflict or an object that is gone is met again on the next tick.
+				_ = k.deployments(ctx)
+				_ = k.jobs(ctx)
+			}
+		}
+	}()
+	return k
+}
+
+// set changes what the cluster does.
+func (k *cluster) set(change func(*cluster)) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	change(k)
+}
+
+func (k *cluster) get(read func(*cluster)) { k.set(read) }
+
+func (k *cluster) deployments(ctx context.Context) error {
+	var deployments appsv1.DeploymentList
+	var pods corev1.PodList
+	if err := k.client.List(ctx, &deployments, client.InNamespace(k.namespace)); err != nil {
+		return err
+	}
+	if err := k.client.List(ctx, &pods, client.InNamespace(k.namespace), client.MatchingLabels{"app.kubernetes.io/component": manifest.ServerContainer}); err != nil {
+		return err
+	}
+	there := map[string][]corev1.Pod{}
+	for _, pod := range pods.Items {
+		id := pod.Labels[manifest.LabelVersion]
+		there[id] = append(there[id], pod)
+	}
+	for _, d := range deployments.Items {
+		if err := k.scale(ctx, d, there[d.Name]); err != nil {
+			return err
+		}
+		delete(there, d.Name)
+	}
+	for _, orphans := range there {
+		for i := range orphans {
+			if err := k.kill(ctx, &orphans[i]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (k *cluster) scale(ctx context.Context, d appsv1.Deployment, pods []corev1.Pod) error {
+	version := k.version(d)
+	k.mu.Lock()
+	why, crash := k.unschedulable[version], k.crashing[version]
+	k.mu.Unlock()
+	state := ready
+	if why != "" {
+		state = unschedulable(why)
+	}
+	if crash != "" {
+		state = crashing(crash)
+	}
+	for i := len(pods); i < int(*d.Spec.Replicas); i++ {
+		name := fmt.Sprintf("%s-%d", d.Name, time.Now().UnixNano())
+		if err := k.run(ctx, name, d.Spec.Template.Labels, d.Spec.Template.Annotations, state); err != nil {
+			return err
+		}
+	}
+	for i := int(*d.Spec.Replicas); i < len(pods); i++ {
+		if err := k.kill(ctx, &pods[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (k *cluster) version(d appsv1.Deployment) string {
+	for _, arg := range d.Spec.Template.Spec.Containers[0].Args {
+		if version, found := strings.CutPrefix(arg, "--version="); found {
+			k.mu.Lock()
+			k.versions[d.Name] = version
+			k.mu.Unlock()
+			return version
+		}
+	}
+	return ""
+}
+
+func (k *cluster) jobs(ctx context.Context) error {
+	var jobs batchv1.JobList
+	if err := k.client.List(ctx, &jobs, client.InNamespace(k.namespace)); err != nil {
+		return err
+	}
+	for _, job := range jobs.Items {
+		k.mu.Lock()
+		end, ends := k.evaluated[k.versions[job.Labels[manifest.LabelVersion]]]
+		k.mu.Unlock()
+		if !ends || !job.DeletionTimestamp.IsZero() {
+			continue
+		}
+		labels := maps.Clone(job.Spec.Template.Labels)
+		labels[batchv1.JobNameLabel] = job.Name
+		err := k.run(ctx, job.Name+"-pod", labels, job.Spec.Template.Annotations, func(s *corev1.PodStatus) {
+			s.Phase = corev1.PodSucceeded
+			s.ContainerStatuses = []corev1.ContainerStatus{{
+				Name:  manifest.EvaluateContainer,
+				State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: end.code, Message: end.message}},
+			}}
+		})
+		if client.IgnoreAlreadyExists(err) != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// run makes a Pod in the state given.
+func (k *cluster) run(ctx context.Context, name string, labels, annotations map[string]string, state func(*corev1.PodStatus)) error {
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: k.namespace, Labels: labels, Annotations: annotations},
+		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "c", Image: "i"}}, TerminationGracePeriodSeconds: new(int64(0))},
+	}
+	if err := k.client.Create(ctx, pod); err != nil {
+		return err
+	}
+	state(&pod.Status)
+	return k.client.Status().Update(ctx, pod)
+}
+
+func (k *cluster) kill(ctx context.Context, pod *corev1.Pod) error {
+	return client.IgnoreNotFound(k.client.Delete(ctx, pod, client.GracePeriodSeconds(0)))
+}
+
+func ready(s *corev1.PodStatus) {
+	s.Phase = corev1.PodRunning
+	s.PodIP, s.PodIPs = "127.0.0.1", []corev1.PodIP{{IP: "127.0.0.1"}}
+	s.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
+}
+
+func unschedulable(why string) func(*corev1.PodStatus) {
+	return func(s *corev1.PodStatus) {
+		s.Conditions = []corev1.PodCondition{{
+			Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable, Message: why,
+		}}
+	}
+}
+
+func crashing(why string) func(*corev1.PodStatus) {
+	return func(s *corev1.PodStatus) {
+		s.Phase = corev1.PodPending
+		s.InitContainerStatuses = []corev1.ContainerStatus{{
+			Name:                 manifest.FetchContainer,
+			State:                corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}},
+			LastTerminationState: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 1, Message: why}},
+		}}
+	}
+}
+
+// count is one second of traffic, 100 requests a model, split as the route says.
+func (k *cluster) count(ctx context.Context, unix int64) {
+	var routes corev1.ConfigMapList
+	if err := k.client.List(ctx, &routes, client.InNamespace(k.namespace), client.MatchingLabels{route.Label: "true"}); err != nil {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, object := range routes.Items {
+		r, err := route.Parse([]byte(object.Data[route.Key]))
+		if err != nil {
+			continue
+		}
+		for _, v := range r.Versions {
+			if v.Weight == 0 {
+				continue
+			}
+			n := int64(v.Weight)
+			k.counted[r.Model] = append(k.counted[r.Model], route.Second{
+				Unix: unix, ID: v.ID, Pod: v.ID + "-0", Requests: n, Failures: int64(float64(n) * k.failing[v.Version]), LatencySum: n * 2000,
+			})
+		}
+	}
+}
+
+// report is what a router answers; it has applied what stands in the ConfigMaps now.
+func (k *cluster) report(w http.ResponseWriter, req *http.Request) {
+	since, _ := strconv.ParseInt(req.URL.Query().Get("since"), 10, 64)
+	var routes corev1.ConfigMapList
+	if err := k.client.List(req.Context(), &routes, client.InNamespace(k.namespace), client.MatchingLabels{route.Label: "true"}); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.silent {
+		http.Error(w, "silent", http.StatusServiceUnavailable)
+		return
+	}
+	out := route.Report{Router: "model-router-0", Process: "1", Now: time.Now().Unix() - 1, Models: map[string]route.ModelReport{}}
+	for _, object := range routes.Items {
+		r, err := route.Parse([]byte(object.Data[route.Key]))
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		m := route.ModelReport{AppliedRevision: r.Revision}
+		for _, s := range k.counted[r.Model] {
+			if s.Unix > since && s.Unix < out.Now {
+				m.Seconds = append(m.Seconds, s)
+			}
+		}
+		out.Models[r.Model] = m
+	}
+	_ = json.NewEncoder(w).Encode(out)
+}

@@ -1,0 +1,211 @@
+package operator
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	suokev1 "github.com/suoke-life/suoke/api/v1"
+	"github.com/suoke-life/suoke/internal/manifest"
+	"github.com/suoke-life/suoke/internal/model/ref"
+	"github.com/suoke-life/suoke/internal/profile"
+	"github.com/suoke-life/suoke/internal/release/rollout"
+)
+
+// keptRevisions of a model that nothing serves any more keep their evaluations.
+const keptRevisions = 10
+
+// frozen is a version as it was when first seen: what it is built from ever after.
+type frozen struct {
+	// Version is what the objects are built from, Source where it came from.
+	Version manifest.Version   `json:"version"`
+	Source  suokev1.Repository `json:"source"`
+	// Validation as it was; thresholds apply as they are now.
+	Validation suokev1.Validation `json:"validation"`
+
+	// revision is the object that holds it.
+	revision *appsv1.ControllerRevision
+	records  []record
+}
+
+// thaw reads a version from its ControllerRevision.
+func thaw(revision *appsv1.ControllerRevision) (frozen, error) {
+	var f frozen
+	if err := json.Unmarshal(revision.Data.Raw, &f); err != nil {
+		return frozen{}, fmt.Errorf("reading ControllerRevision %s: %w", revision.Name, err)
+	}
+	f.revision = revision
+	records, err := parseRecords(revision)
+	f.records = records
+	return f, err
+}
+
+// frozenVersions reads every version of a model that was ever frozen and is kept.
+func (o *Operator) frozenVersions(ctx context.Context, model *suokev1.AIModel) (map[rollout.ID]frozen, error) {
+	var list appsv1.ControllerRevisionList
+	if err := o.Client.List(ctx, &list, client.InNamespace(model.Namespace),
+		client.MatchingLabels{manifest.LabelModel: ref.LabelValue(model.Name)}); err != nil {
+		return nil, fmt.Errorf("listing the versions of %s: %w", model.Name, err)
+	}
+	known := map[rollout.ID]frozen{}
+	for i := range list.Items {
+		if !metav1.IsControlledBy(&list.Items[i], model) {
+			continue
+		}
+		f, err := thaw(&list.Items[i])
+		if err != nil {
+			return nil, err
+		}
+		known[rollout.ID(f.Version.ID)] = f
+	}
+	return known, nil
+}
+
+// wanted returns the frozen version that the spec asks for, and freezes it if it is new. What a version's reference was
+// resolved to once stays, also when its template changes: a moving tag is never deployed.
+func (o *Operator) wanted(ctx context.Context, model *suokev1.AIModel, known map[rollout.ID]frozen) (frozen, error) {
+	rt, err := selectRuntime(model, o.Runtimes)
+	if err != nil {
+		return frozen{}, &Problem{Reason: suokev1.ReasonUnknownRuntime, Err: err}
+	}
+	template := o.template(model, rt)
+	var artifact Artifact
+	for _, f := range newestFirst(known) {
+		if f.Version.Version != model.Spec.Version || f.Source != model.Spec.Repository {
+			continue
+		}
+		if equality.Semantic.DeepEqual(f.Version.Template, template) {
+			return f, nil
+		}
+		if artifact.Digest == "" {
+			artifact = Artifact{Reference: f.Version.Reference, Digest: f.Version.Digest, SizeBytes: f.Version.SizeBytes}
+		}
+	}
+	if artifact.Digest == "" {
+		if artifact, err = o.resolve(ctx, model); err != nil {
+			return frozen{}, err
+		}
+	}
+	return o.freeze(ctx, model, template, artifact, known)
+}
+
+// resolve asks the registry which artifact the spec's reference names.
+func (o *Operator) resolve(ctx context.Context, model *suokev1.AIModel) (Artifact, error) {
+	reference, err := ref.Model(model.Spec.Repository.URL, model.Spec.Version, model.Spec.Repository.Digest)
+	if err != nil {
+		return Artifact{}, &Problem{Reason: suokev1.ReasonInvalid, Err: err}
+	}
+	return o.Resolver.Resolve(ctx, reference)
+}
+
+func (o *Operator) template(model *suokev1.AIModel, rt profile.Runtime) manifest.Template {
+	spec := &model.Spec
+	t := manifest.NewTemplate(rt, profile.Filling{
+		ImagePrefix: o.ImagePrefix, ImageTag: o.ImageTag, Model: model.Name, Version: spec.Version,
+		Port: spec.Monitoring.MetricsPort, HealthPath: spec.Monitoring.HealthCheckPath, Metrics: enabled(spec.Monitoring.Enabled),
+	})
+	if spec.Runtime != nil {
+		t.Args = append(t.Args, spec.Runtime.Args...)
+		if spec.Runtime.Image != "" {
+			t.Image = spec.Runtime.Image
+		}
+	}
+	t.Resources = o.Resources
+	if r := spec.Deployment.Resources; len(r.Requests)+len(r.Limits) > 0 {
+		t.Resources = corev1.ResourceRequirements{Requests: corev1.ResourceList(r.Requests), Limits: corev1.ResourceList(r.Limits)}
+	}
+	return t
+}
+
+func (o *Operator) freeze(ctx context.Context, model *suokev1.AIModel, template manifest.Template, artifact Artifact, known map[rollout.ID]frozen) (frozen, error) {
+	text, err := json.Marshal(template)
+	if err != nil {
+		return frozen{}, fmt.Errorf("freezing %s of %s: %w", model.Spec.Version, model.Name, err)
+	}
+	f := frozen{
+		Version: manifest.Version{
+			ID:    ref.VersionID(model.Name, model.Spec.Version, artifact.Digest+string(text)),
+			Model: model.Name, ModelLabel: ref.LabelValue(model.Name), Agent: model.Spec.AgentType, Version: model.Spec.Version,
+			Reference: artifact.Reference, Digest: artifact.Digest, SizeBytes: artifact.SizeBytes,
+			FetchImage: o.ImagePrefix + "/suoke:" + o.ImageTag, Template: template,
+		},
+		Source: model.Spec.Repository, Validation: model.Spec.Validation,
+	}
+	raw, err := json.Marshal(f)
+	if err != nil {
+		return frozen{}, fmt.Errorf("freezing %s: %w", f.Version.ID, err)
+	}
+	newest := int64(0)
+	for _, other := range known {
+		newest = max(newest, other.revision.Revision)
+	}
+	f.revision = &appsv1.ControllerRevision{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: f.Version.ID, Namespace: model.Namespace, Labels: f.Version.Labels(),
+			Annotations:     map[string]string{manifest.AnnotationModel: model.Name},
+			OwnerReferences: []metav1.OwnerReference{owner(model)},
+		},
+		Data: runtime.RawExtension{Raw: raw}, Revision: newest + 1,
+	}
+	err = o.Client.Create(ctx, f.revision, client.FieldOwner(FieldManager))
+	if apierrors.IsAlreadyExists(err) {
+		return o.thawLive(ctx, model, f.Version.ID)
+	}
+	if err != nil {
+		return frozen{}, fmt.Errorf("freezing %s: %w", f.Version.ID, err)
+	}
+	o.Log.Info("version frozen", "model", model.Name, "version", f.Version.Version, "id", f.Version.ID, "revision", strconv.FormatInt(newest+1, 10), "digest", f.Version.Digest)
+	return f, nil
+}
+
+// thawLive reads a version that the cache does not have yet. One that another model left behind is not ours to use: it
+// goes with its owner, and the name is free then.
+func (o *Operator) thawLive(ctx context.Context, model *suokev1.AIModel, id string) (frozen, error) {
+	var revision appsv1.ControllerRevision
+	if err := o.Live.Get(ctx, client.ObjectKey{Namespace: model.Namespace, Name: id}, &revision); err != nil {
+		return frozen{}, fmt.Errorf("reading ControllerRevision %s: %w", id, err)
+	}
+	if !metav1.IsControlledBy(&revision, model) {
+		return frozen{}, fmt.Errorf("ControllerRevision %s belongs to another object; waiting until it is gone", id)
+	}
+	return thaw(&revision)
+}
+
+// surplus lists the versions that nothing needs and that are beyond those kept for their evaluations.
+func surplus(known map[rollout.ID]frozen, needed func(rollout.ID) bool) []frozen {
+	var unneeded []frozen
+	for _, f := range newestFirst(known) {
+		if !needed(rollout.ID(f.Version.ID)) {
+			unneeded = append(unneeded, f)
+		}
+	}
+	if len(unneeded) <= keptRevisions {
+		return nil
+	}
+	return unneeded[keptRevisions:]
+}
+
+func newestFirst(known map[rollout.ID]frozen) []frozen {
+	all := make([]frozen, 0, len(known))
+	for _, f := range known {
+		all = append(all, f)
+	}
+	slices.SortFunc(all, func(a, b frozen) int { return cmp.Compare(b.revision.Revision, a.revision.Revision) })
+	return all
+}
+
+// owner makes an object go with the model.
+func owner(model *suokev1.AIModel) metav1.OwnerReference {
+	return *metav1.NewControllerRef(model, suokev1.GroupVersion.WithKind("AIModel"))
+}

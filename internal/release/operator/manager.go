@@ -1,0 +1,88 @@
+package operator
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/selection"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	suokev1 "github.com/suoke-life/suoke/api/v1"
+	"github.com/suoke-life/suoke/internal/manifest"
+	"github.com/suoke-life/suoke/internal/traffic/route"
+)
+
+// The leader renews its Lease; another replica takes over when it was not renewed for leaseDuration.
+const (
+	leaseDuration = 10 * time.Second
+	leaseRenew    = 6 * time.Second
+	leaseRetry    = time.Second
+)
+
+// NewManager returns a manager that sees what the operator needs of one namespace and no more. It serves /metrics,
+// /healthz and /readyz on address ("0": nowhere).
+func NewManager(cluster *rest.Config, namespace, address string, electLeader bool) (ctrl.Manager, error) {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, suokev1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			return nil, fmt.Errorf("registering kinds: %w", err)
+		}
+	}
+	ofModels, err := labels.NewRequirement(manifest.LabelModel, selection.Exists, nil)
+	if err != nil {
+		return nil, fmt.Errorf("selecting the objects of models: %w", err)
+	}
+	models := cache.ByObject{Label: labels.NewSelector().Add(*ofModels)}
+	duration, renew, retry := leaseDuration, leaseRenew, leaseRetry
+	ready := &healthz.Handler{Checks: map[string]healthz.Checker{}}
+	mgr, err := ctrl.NewManager(cluster, ctrl.Options{
+		Scheme: scheme,
+		Cache: cache.Options{
+			DefaultNamespaces: map[string]cache.Config{namespace: {}},
+			ByObject: map[client.Object]cache.ByObject{
+				&appsv1.Deployment{}:         models,
+				&appsv1.ControllerRevision{}: models,
+				&corev1.Service{}:            models,
+				&batchv1.Job{}:               models,
+				&corev1.ConfigMap{}:          {Label: labels.SelectorFromSet(labels.Set{route.Label: "true"})},
+				&corev1.Pod{}:                {Label: labels.SelectorFromSet(labels.Set{"app.kubernetes.io/part-of": "suoke"})},
+			},
+		},
+		Metrics: metricsserver.Options{
+			BindAddress: address,
+			ExtraHandlers: map[string]http.Handler{
+				"/healthz": &healthz.Handler{Checks: map[string]healthz.Checker{"ping": healthz.Ping}},
+				"/readyz":  ready,
+			},
+		},
+		HealthProbeBindAddress: "0",
+		// A controller's name only labels metrics; the tests run several operators in one process.
+		Controller:     config.Controller{SkipNameValidation: new(true)},
+		LeaderElection: electLeader, LeaderElectionID: Lease, LeaderElectionNamespace: namespace,
+		LeaderElectionReleaseOnCancel: true,
+		LeaseDuration:                 &duration, RenewDeadline: &renew, RetryPeriod: &retry,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("setting up the operator: %w", err)
+	}
+	ready.Checks["cache"] = func(r *http.Request) error {
+		if !mgr.GetCache().WaitForCacheSync(r.Context()) {
+			return fmt.Errorf("the caches of %s are not filled yet", namespace)
+		}
+		return nil
+	}
+	return mgr, nil
+}

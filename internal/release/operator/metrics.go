@@ -1,0 +1,86 @@
+package operator
+
+import (
+	"slices"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/suoke-life/suoke/internal/release/rollout"
+)
+
+// The outcomes of a release, as suoke_releases_total counts them.
+const (
+	outcomePromoted   = "promoted"
+	outcomeRefused    = "refused"
+	outcomeRolledBack = "rolled-back"
+)
+
+// Metrics are what the operator exports about models.
+type Metrics struct {
+	accuracy, weight *prometheus.GaugeVec
+	releases         *prometheus.CounterVec
+}
+
+// NewMetrics registers the operator's metrics.
+func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
+	m := &Metrics{
+		accuracy: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "suoke_model_accuracy", Help: "Accuracy of a version in its evaluation (for a regression: r2).",
+		}, []string{"model", "version"}),
+		weight: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "suoke_release_weight", Help: "Share of the requests that a version is given, in percent.",
+		}, []string{"model", "version"}),
+		releases: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "suoke_releases_total", Help: "Releases that ended, by outcome: promoted, refused (no traffic was given) or rolled-back.",
+		}, []string{"model", "outcome"}),
+	}
+	for _, c := range []prometheus.Collector{m.accuracy, m.weight, m.releases} {
+		if err := registry.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// set shows a model's versions as they are, and no others.
+func (m *Metrics) set(model string, known map[rollout.ID]frozen, state rollout.State, evaluations map[rollout.ID]evaluation) {
+	m.accuracy.DeletePartialMatch(prometheus.Labels{"model": model})
+	m.weight.DeletePartialMatch(prometheus.Labels{"model": model})
+	for id, f := range known {
+		if quality := evaluations[id].quality(); quality != nil {
+			m.accuracy.WithLabelValues(model, f.Version.Version).Set(*quality)
+		}
+		if weight, given := state.Weights[id]; given {
+			m.weight.WithLabelValues(model, f.Version.Version).Set(float64(weight))
+		}
+	}
+	for _, outcome := range []string{outcomePromoted, outcomeRefused, outcomeRolledBack} {
+		m.releases.WithLabelValues(model, outcome) // so that a model without a release counts 0
+	}
+}
+
+// count adds the transitions that were not there before.
+func (m *Metrics) count(model string, before, after []rollout.Transition) {
+	for _, t := range after {
+		if slices.Contains(before, t) {
+			continue
+		}
+		switch t.To {
+		case rollout.Production:
+			m.releases.WithLabelValues(model, outcomePromoted).Inc()
+		case rollout.Rollback:
+			outcome := outcomeRefused
+			if t.From == rollout.InCanary {
+				outcome = outcomeRolledBack
+			}
+			m.releases.WithLabelValues(model, outcome).Inc()
+		case rollout.Draft, rollout.Testing, rollout.InCanary, rollout.Deprecated:
+		}
+	}
+}
+
+func (m *Metrics) forget(model string) {
+	for _, v := range []interface{ DeletePartialMatch(prometheus.Labels) int }{m.accuracy, m.weight, m.releases} {
+		v.DeletePartialMatch(prometheus.Labels{"model": model})
+	}
+}

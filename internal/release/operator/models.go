@@ -1,0 +1,97 @@
+package operator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	suokev1 "github.com/suoke-life/suoke/api/v1"
+	"github.com/suoke-life/suoke/internal/manifest"
+)
+
+// concurrentModels are looked at side by side; each waits for the API server most of the time.
+const concurrentModels = 8
+
+// models is the controller of AIModels.
+type models struct{ *Operator }
+
+func (m *models) register(mgr ctrl.Manager) error {
+	byAnnotation := handler.EnqueueRequestsFromMapFunc(func(_ context.Context, o client.Object) []reconcile.Request {
+		name := o.GetAnnotations()[manifest.AnnotationModel]
+		if name == "" {
+			return nil
+		}
+		return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: o.GetNamespace(), Name: name}}}
+	})
+	byReference := handler.EnqueueRequestsFromMapFunc(func(_ context.Context, o client.Object) []reconcile.Request {
+		version, ok := o.(*suokev1.ModelVersion)
+		if !ok {
+			return nil
+		}
+		return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: version.Namespace, Name: version.Spec.ModelRef}}}
+	})
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("aimodel").
+		For(&suokev1.AIModel{}).
+		Owns(&appsv1.Deployment{}).
+		Owns(&batchv1.Job{}).
+		Owns(&corev1.ConfigMap{}).
+		Watches(&corev1.Pod{}, byAnnotation).
+		Watches(&suokev1.ModelVersion{}, byReference).
+		WatchesRawSource(source.TypedChannel(m.routers.wake, handler.TypedEnqueueRequestsFromMapFunc(
+			func(_ context.Context, model *suokev1.AIModel) []reconcile.Request {
+				return []reconcile.Request{{NamespacedName: client.ObjectKeyFromObject(model)}}
+			}))).
+		WithOptions(controller.Options{MaxConcurrentReconciles: concurrentModels}).
+		Complete(m)
+}
+
+// Reconcile takes one model a step further.
+func (m *models) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	var model suokev1.AIModel
+	err := m.Client.Get(ctx, req.NamespacedName, &model)
+	if apierrors.IsNotFound(err) || err == nil && !model.DeletionTimestamp.IsZero() {
+		m.routers.forget(req.Name)
+		m.Metrics.forget(req.Name)
+		return ctrl.Result{}, nil
+	}
+	if err != nil {
+		return ctrl.Result{}, fmt.Errorf("reading AIModel %s: %w", req.Name, err)
+	}
+	seen, err := m.observe(ctx, &model)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	made := m.decide(seen)
+	if err := m.apply(ctx, seen, made); err != nil {
+		return again(err)
+	}
+	return ctrl.Result{RequeueAfter: made.after}, nil
+}
+
+// again says how to go on after an error: a conflict means that someone wrote first, so look again at once.
+func again(err error) (ctrl.Result, error) {
+	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) {
+		return ctrl.Result{RequeueAfter: 50 * time.Millisecond}, nil
+	}
+	return ctrl.Result{}, err
+}
+
+// problem returns the reason that a user can act upon, if the error has one.
+func problem(err error) (*Problem, bool) {
+	var p *Problem
+	return p, errors.As(err, &p)
+}

@@ -1,0 +1,133 @@
+// Package operator reconciles AIModels and ModelVersions: it gathers what is wanted and what is there, lets the pure
+// packages rollout and analysis decide, and applies the decision. It promises that the ConfigMap <model>-route is its
+// whole memory, written in one piece before anything else of a decision is applied, so that it can be killed after any
+// write and goes on from there; and that every status, condition and event is a projection of that memory. It does not
+// serve requests, fetch models or evaluate them.
+package operator
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/suoke-life/suoke/internal/model/ref"
+	"github.com/suoke-life/suoke/internal/profile"
+	"github.com/suoke-life/suoke/internal/release/analysis"
+	"github.com/suoke-life/suoke/internal/release/rollout"
+)
+
+const (
+	// FieldManager owns the fields that the operator applies.
+	FieldManager = "suoke-operator"
+	// Lease is the name of the leader's.
+	Lease = "suoke-operator"
+	// resyncAfter is when a model is looked at again if nothing happened.
+	resyncAfter = 5 * time.Minute
+)
+
+// Config is what the operator is told.
+type Config struct {
+	// Namespace that it reconciles.
+	Namespace string
+	// Registry is the host and port of the registry that holds data sets.
+	Registry string
+	// ImagePrefix and ImageTag name our images.
+	ImagePrefix, ImageTag string
+	// RouterService is the app.kubernetes.io/name of the routers' Pods, RouterPort their admin port.
+	RouterService string
+	RouterPort    int
+	// ProgressDeadline bounds the time from the start of a release to a ready, evaluated candidate.
+	ProgressDeadline time.Duration
+	// Resources of model servers whose AIModel names none.
+	Resources corev1.ResourceRequirements
+	// Agents and Runtimes that are known.
+	Agents   *profile.Profile
+	Runtimes *profile.Runtimes
+}
+
+// Artifact is what a reference was resolved to.
+type Artifact struct {
+	// Reference with its digest.
+	Reference string
+	Digest    string
+	SizeBytes int64
+}
+
+// Resolver turns a reference into an artifact; one that names a digest is resolved to that digest or not at all. Errors that the user can act upon are of type *Problem.
+type Resolver interface {
+	Resolve(ctx context.Context, reference ref.Reference) (Artifact, error)
+}
+
+// Problem is a reason, as conditions and events carry it, and what is wrong.
+type Problem struct {
+	Reason string
+	Err    error
+}
+
+// Error returns the sentence.
+func (p *Problem) Error() string { return p.Err.Error() }
+
+// Unwrap returns what is wrong.
+func (p *Problem) Unwrap() error { return p.Err }
+
+// Engine decides about releases and judges candidates. It is pure: the operator gathers, asks it, and applies.
+type Engine interface {
+	// Decide says what to do now; see package rollout.
+	Decide(state rollout.State, policy rollout.Policy, seen rollout.Observation, now time.Time) rollout.Decision
+	// Judge adds seconds, in their order, to the statistic of a release (empty at its start), and says what it shows now.
+	Judge(statistic json.RawMessage, heard []analysis.Second) (json.RawMessage, Judged, error)
+}
+
+// Judged is what a statistic shows.
+type Judged struct {
+	Verdict analysis.Verdict
+	// Reason is ErrorRate or Latency when the verdict is Fail; Message says what it stands on.
+	Reason, Message string
+	// Rule of the decision, and the bound on the chance of rolling back a version that is no worse.
+	Rule              string
+	FalseRollbackRate float64
+	// Score and Threshold in nats.
+	Score, Threshold float64
+}
+
+// Operator holds what its controllers share.
+type Operator struct {
+	Config
+	// Client reads from a cache; Live reads from the API server, for what must not be stale.
+	Client   client.Client
+	Live     client.Reader
+	Events   events.EventRecorder
+	Resolver Resolver
+	Engine   Engine
+	Metrics  *Metrics
+	Log      *slog.Logger
+	// Now is the clock.
+	Now func() time.Time
+
+	routers *routers
+	// judges holds the judge of each model as far as this process has heard; see judged.
+	judges sync.Map
+}
+
+// Register adds every controller to the manager: this is the list of them.
+func (o *Operator) Register(mgr ctrl.Manager) error {
+	o.routers = newRouters(o.Client, o.Namespace, o.RouterService, o.RouterPort, o.Log)
+	if err := mgr.Add(o.routers); err != nil {
+		return fmt.Errorf("adding the reader of the routers' reports: %w", err)
+	}
+	if err := (&models{Operator: o}).register(mgr); err != nil {
+		return fmt.Errorf("adding the controller of AIModels: %w", err)
+	}
+	if err := (&versions{Operator: o}).register(mgr); err != nil {
+		return fmt.Errorf("adding the controller of ModelVersions: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,132 @@
+package operator
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	suokev1 "github.com/suoke-life/suoke/api/v1"
+	"github.com/suoke-life/suoke/internal/release/rollout"
+)
+
+// keptTransitions are shown of a version.
+const keptTransitions = 50
+
+// projectVersion is the status that follows from the memory of the version's model.
+func projectVersion(seen *observedVersion, now time.Time) *suokev1.ModelVersionStatus {
+	status := seen.version.Status.DeepCopy()
+	status.ObservedGeneration = seen.version.Generation
+	set := func(kind string, value metav1.ConditionStatus, reason, message string) {
+		meta.SetStatusCondition(&status.Conditions, metav1.Condition{
+			Type: kind, Status: value, Reason: reason, Message: shorten(message, 4096),
+			ObservedGeneration: seen.version.Generation, LastTransitionTime: metav1.NewTime(now),
+		})
+	}
+	set(suokev1.ConditionAccepted, truth(seen.verdict.Accepted), seen.verdict.Reason, seen.verdict.Message)
+	if !seen.verdict.Accepted {
+		// What another ModelVersion tells is not told twice.
+		status.Phase, status.PromotionHistory, status.Weight = suokev1.VersionDraft, nil, 0
+		meta.RemoveStatusCondition(&status.Conditions, suokev1.ConditionProgressing)
+		meta.RemoveStatusCondition(&status.Conditions, suokev1.ConditionValidated)
+		return status
+	}
+	name := seen.version.Spec.Version
+	state := seen.memory.state
+	status.Phase, status.PromotionHistory = phases(state.History, name)
+	status.Weight = seen.memory.weight(name)
+	status.StepIndex = 0
+	under := state.Release != nil && state.Release.Version == name
+	if under {
+		status.Attempt = int32(state.Release.Attempt)        //nolint:gosec // counts releases
+		status.StepIndex = int32(max(state.Release.Step, 0)) //nolint:gosec // an index into at most 32 steps
+		if status.Phase == suokev1.VersionDraft {
+			status.Phase = suokev1.VersionTesting
+		}
+	}
+	if seen.memory.judge.Version == name {
+		status.Evidence = seen.memory.judge.evidence()
+		status.Metrics = seen.memory.judge.metrics()
+	}
+	switch {
+	case under || name == seen.model.Spec.Version:
+		for _, kind := range []string{suokev1.ConditionProgressing, suokev1.ConditionValidated} {
+			if c := meta.FindStatusCondition(seen.model.Status.Conditions, kind); c != nil && seen.model.Status.ObservedGeneration == seen.model.Generation {
+				set(kind, c.Status, c.Reason, c.Message)
+			}
+		}
+	case len(status.PromotionHistory) > 0:
+		reason, message := splitReason(status.PromotionHistory[len(status.PromotionHistory)-1].Reason)
+		set(suokev1.ConditionProgressing, metav1.ConditionFalse, reason, message)
+	}
+	return status
+}
+
+// phases is a version's way, and where it is now.
+func phases(history []rollout.Transition, version string) (suokev1.VersionPhase, []suokev1.Transition) {
+	phase := suokev1.VersionDraft
+	var all []suokev1.Transition
+	for _, t := range history {
+		if t.Version != version {
+			continue
+		}
+		phase = suokev1.VersionPhase(t.To)
+		all = append(all, suokev1.Transition{
+			FromPhase: suokev1.VersionPhase(t.From), ToPhase: phase, Timestamp: metav1.NewTime(t.At), Reason: joinReason(t.Reason, t.Message),
+		})
+	}
+	return phase, all[max(0, len(all)-keptTransitions):]
+}
+
+// joinReason and splitReason go between a reason with its message and the one text that a history shows.
+func joinReason(reason, message string) string {
+	if message == "" {
+		return reason
+	}
+	return reason + ": " + message
+}
+
+func splitReason(text string) (reason, message string) {
+	reason, message, _ = strings.Cut(text, ": ")
+	return reason, message
+}
+
+// applyGenerated makes a ModelVersion for a version that has weight and that nobody describes.
+func (m *models) applyGenerated(ctx context.Context, seen *observed, made decided) error {
+	for id, weight := range made.State.Weights {
+		name := seen.versionName(id)
+		if weight == 0 || describes(seen.versions, seen.model.Name, name) != nil {
+			continue
+		}
+		version := &suokev1.ModelVersion{
+			ObjectMeta: metav1.ObjectMeta{
+				Name: string(id), Namespace: seen.model.Namespace,
+				Labels:          map[string]string{LabelGenerated: "true", "app.kubernetes.io/part-of": "suoke"},
+				OwnerReferences: []metav1.OwnerReference{owner(seen.model)},
+			},
+			Spec: suokev1.ModelVersionSpec{
+				ModelRef: seen.model.Name, Version: name,
+				Description: "Made by the operator, as no ModelVersion says how this version is released. One that does takes its place.",
+			},
+		}
+		if err := m.Client.Create(ctx, version, client.FieldOwner(FieldManager)); err != nil {
+			return fmt.Errorf("generating the ModelVersion of %s %s: %w", seen.model.Name, name, err)
+		}
+	}
+	return nil
+}
+
+// weight is what the route gives to a version.
+func (m memory) weight(version string) int32 {
+	sum := 0
+	for _, v := range m.route.Versions {
+		if v.Version == version {
+			sum += v.Weight
+		}
+	}
+	return int32(sum) //nolint:gosec // a percentage
+}

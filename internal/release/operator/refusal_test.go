@@ -1,0 +1,247 @@
+package operator_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	suokev1 "github.com/suoke-life/suoke/api/v1"
+	"github.com/suoke-life/suoke/internal/release/operator"
+)
+
+type object = runtime.Object
+
+func text(v any) string {
+	out, err := json.Marshal(v)
+	if err != nil {
+		return err.Error()
+	}
+	return string(out)
+}
+
+func TestModelsThatCannotBeHonouredSayWhatToWrite(t *testing.T) {
+	for name, c := range map[string]struct {
+		change          func(*suokev1.AIModelSpec)
+		reason, message string
+	}{
+		"an agent that no profile knows": {func(m *suokev1.AIModelSpec) { m.AgentType = "dake" }, suokev1.ReasonUnknownAgent, "known: xiaoai, xiaoke, laoke, soer"},
+		"a framework that no runtime serves": {func(m *suokev1.AIModelSpec) { m.Framework = suokev1.FrameworkPyTorch }, suokev1.ReasonUnknownRuntime,
+			"no runtime serves framework pytorch with modelType classification; known: onnxruntime"},
+		"a git repository": {func(m *suokev1.AIModelSpec) {
+			m.Repository = suokev1.Repository{URL: "https://github.com/suoke/x", Branch: "main", Commit: "v2.1.0"}
+		}, suokev1.ReasonSourceNotSupported, "supported: oci"},
+		"classes asked of a regression":    {func(m *suokev1.AIModelSpec) { m.ModelType = suokev1.ModelTypeRegression }, suokev1.ReasonInvalid, "a regression is held to rmse, mae and r2"},
+		"an evaluation without a data set": {func(m *suokev1.AIModelSpec) { m.Validation.TestDataset = "" }, suokev1.ReasonInvalid, "write the name of a data set"},
+		"a registry that is not declared":  {func(m *suokev1.AIModelSpec) { m.RegistryRef = "central" }, suokev1.ReasonInvalid, "there is no ModelRegistry central"},
+		"a limit below the request": {func(m *suokev1.AIModelSpec) {
+			m.Deployment.Resources = suokev1.Resources{
+				Requests: suokev1.ResourceAmounts{corev1.ResourceCPU: resource.MustParse("2")},
+				Limits:   suokev1.ResourceAmounts{corev1.ResourceCPU: resource.MustParse("1")},
+			}
+		}, suokev1.ReasonInvalid, "write a limit of cpu of at least the request, 2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSystem(t)
+			s.model(c.change)
+			status := s.untilModel("Accepted=False", condition(suokev1.ConditionAccepted, metav1.ConditionFalse, c.reason))
+			if said := meta.FindStatusCondition(status.Conditions, suokev1.ConditionAccepted).Message; !strings.Contains(said, c.message) {
+				t.Errorf("it says %q, want %q", said, c.message)
+			}
+			if status.Phase != suokev1.ModelPending {
+				t.Errorf("phase %s", status.Phase)
+			}
+			s.untilEvent(modelName, c.reason)
+			s.nothingStarted()
+		})
+	}
+}
+
+// nothingStarted fails if anything was made for the model.
+func (s *system) nothingStarted() {
+	s.t.Helper()
+	var routes corev1.ConfigMapList
+	var services corev1.ServiceList
+	for _, list := range []client.ObjectList{&routes, &services} {
+		if err := s.client.List(s.t.Context(), list, client.InNamespace(s.namespace)); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	if len(routes.Items)+len(services.Items) > 0 {
+		s.t.Errorf("made: %s %s", text(routes.Items), text(services.Items))
+	}
+}
+
+func TestGPURulesHoldWhereTheServerDoesNotCheck(t *testing.T) {
+	t.Parallel()
+	whole, half := resource.MustParse("1"), resource.MustParse("0.5")
+	for name, c := range map[string]struct {
+		resources suokev1.Resources
+		want      string
+	}{
+		"half a GPU":          {suokev1.Resources{Requests: suokev1.ResourceAmounts{"nvidia.com/gpu": half}, Limits: suokev1.ResourceAmounts{"nvidia.com/gpu": half}}, "GPUs are whole, request = limit"},
+		"a GPU without limit": {suokev1.Resources{Requests: suokev1.ResourceAmounts{"nvidia.com/gpu": whole}}, "GPUs are whole, request = limit"},
+		"one GPU":             {suokev1.Resources{Requests: suokev1.ResourceAmounts{"nvidia.com/gpu": whole}, Limits: suokev1.ResourceAmounts{"nvidia.com/gpu": whole}}, "every field can be honoured"},
+		"disk":                {suokev1.Resources{Requests: suokev1.ResourceAmounts{"ephemeral-storage": whole}}, "write cpu, memory and nvidia.com/gpu only"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := acceptable(t)
+			m := &suokev1.AIModel{Spec: suokev1.AIModelSpec{
+				Version: "v1", AgentType: "xiaoai", ModelType: suokev1.ModelTypeClassification, Framework: suokev1.FrameworkONNX,
+				Repository: suokev1.Repository{URL: "oci://r/models/m"}, Monitoring: suokev1.Monitoring{HealthCheckPath: "/health"},
+				Validation: suokev1.Validation{TestDataset: "d"}, Deployment: suokev1.Deployment{Resources: c.resources},
+			}}
+			if v := operator.AcceptModel(m, s); !strings.Contains(v.Message, c.want) {
+				t.Errorf("%+v, want %s", v, c.want)
+			}
+		})
+	}
+}
+
+func TestArtifactsThatCannotBeResolved(t *testing.T) {
+	for name, reason := range map[string]string{
+		"a registry that is not there":    suokev1.ReasonRegistryUnreachable,
+		"a version that was never pushed": suokev1.ReasonArtifactNotFound,
+		"a truncated manifest":            suokev1.ReasonArtifactInvalid,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSystem(t)
+			s.set(func(k *cluster) { k.evaluated["v1"] = passes })
+			s.registry.trouble("models/digits:v1", reason)
+			s.model(nil)
+			s.untilModel("the reason", condition(suokev1.ConditionProgressing, metav1.ConditionFalse, reason))
+			s.untilEvent(modelName, reason)
+			s.nothingStarted()
+			s.registry.hold("models/digits:v1")
+			s.untilModel("v1 to serve once it is there", serving("v1"))
+		})
+	}
+}
+
+func TestWrongDigestIsNotServed(t *testing.T) {
+	s := newSystem(t)
+	s.registry.hold("models/digits:v1")
+	s.model(func(m *suokev1.AIModelSpec) { m.Repository.Digest = digest("another") })
+	s.untilModel("DigestMismatch", condition(suokev1.ConditionProgressing, metav1.ConditionFalse, suokev1.ReasonDigestMismatch))
+	s.untilEvent(modelName, suokev1.ReasonDigestMismatch)
+	s.nothingStarted()
+}
+
+func TestBadSuccessorsLeaveStableServing(t *testing.T) {
+	for name, c := range map[string]struct {
+		prepare func(*system)
+		reason  string
+	}{
+		"a data set with a missing column": {func(s *system) {
+			s.set(func(k *cluster) { k.evaluated["v2"] = badDataset })
+		}, suokev1.ReasonEvaluationError},
+		"a data set that is not there": {func(s *system) {
+			s.edit(func(m *suokev1.AIModel) { m.Spec.Validation.TestDataset = "absent" })
+		}, suokev1.ReasonEvaluationError},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := served(t)
+			c.prepare(s)
+			s.want("v2")
+			status := s.untilModel("a refusal", condition(suokev1.ConditionDegraded, metav1.ConditionTrue, c.reason))
+			if status.StableVersion != "v1" {
+				t.Errorf("after the refusal: %s", describe(status))
+			}
+			s.untilEvent(modelName, c.reason)
+			s.untilRuns("v1")
+			if r := s.route(); r.Versions[0].Weight != 100 || r.Versions[0].Version != "v1" {
+				t.Errorf("route %+v", r)
+			}
+		})
+	}
+}
+
+func TestPodsThatCannotComeUpAreToldAndGivenUp(t *testing.T) {
+	for name, c := range map[string]struct {
+		prepare func(*cluster)
+		reason  string
+	}{
+		"no node with a GPU": {func(k *cluster) { k.unschedulable["v2"] = "0/1 nodes are available: 1 Insufficient nvidia.com/gpu." }, suokev1.ReasonUnschedulable},
+		"a truncated layer":  {func(k *cluster) { k.crashing["v2"] = "model.onnx: digest mismatch" }, suokev1.ReasonPodFailing},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := served(t)
+			s.stop()
+			s.deadline = 6 * time.Second
+			s.start()
+			s.set(c.prepare)
+			s.want("v2")
+			s.untilEvent(modelName, c.reason)
+			status := s.untilModel("a refusal", func(status suokev1.AIModelStatus) bool {
+				return meta.IsStatusConditionTrue(status.Conditions, suokev1.ConditionDegraded)
+			})
+			if status.StableVersion != "v1" {
+				t.Errorf("after the refusal: %s", describe(status))
+			}
+			s.untilRuns("v1")
+		})
+	}
+}
+
+func TestModelVersions(t *testing.T) {
+	s := newSystem(t)
+	s.registry.hold("models/digits:v1")
+	s.set(func(k *cluster) { k.evaluated["v1"] = passes })
+	first := s.canary("v1", time.Minute)
+	untilPhase := func(name, reason string, phase suokev1.VersionPhase) {
+		t.Helper()
+		s.until(name+" "+reason, func() (bool, string) {
+			v := s.readVersion(name)
+			c := meta.FindStatusCondition(v.Status.Conditions, suokev1.ConditionAccepted)
+			return c != nil && c.Reason == reason && v.Status.Phase == phase, text(v.Status)
+		})
+	}
+	untilPhase(first.Name, suokev1.ReasonModelNotFound, suokev1.VersionDraft)
+
+	m := s.model(nil)
+	s.untilModel("v1 to serve", serving("v1"))
+	untilPhase(first.Name, suokev1.ReasonAccepted, suokev1.VersionProduction)
+	if v := s.readVersion(first.Name); !metav1.IsControlledBy(v, m) {
+		t.Errorf("owner %+v", v.OwnerReferences)
+	}
+
+	later := first.DeepCopy()
+	later.ObjectMeta = metav1.ObjectMeta{Name: "a-later-one", Namespace: s.namespace}
+	time.Sleep(time.Second) // creation is told apart by whole seconds
+	if err := s.client.Create(t.Context(), later); err != nil {
+		t.Fatal(err)
+	}
+	untilPhase("a-later-one", suokev1.ReasonDuplicate, suokev1.VersionDraft)
+	if err := s.client.Delete(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	untilPhase("a-later-one", suokev1.ReasonAccepted, suokev1.VersionProduction)
+}
+
+func TestPersonsModelVersionTakesTheGeneratedOnesPlace(t *testing.T) {
+	s := served(t)
+	var generated suokev1.ModelVersionList
+	s.until("a generated ModelVersion", func() (bool, string) {
+		if err := s.client.List(t.Context(), &generated, client.InNamespace(s.namespace)); err != nil {
+			t.Fatal(err)
+		}
+		return len(generated.Items) == 1, text(generated.Items)
+	})
+	s.canary("v1", time.Minute)
+	s.until("the generated one to go", func() (bool, string) {
+		err := s.client.Get(t.Context(), client.ObjectKeyFromObject(&generated.Items[0]), &suokev1.ModelVersion{})
+		return apierrors.IsNotFound(err), "still there"
+	})
+	s.until("the person's to tell the story", func() (bool, string) {
+		v := s.readVersion("canary-v1")
+		return v.Status.Phase == suokev1.VersionProduction && v.Status.Weight == 100, text(v.Status)
+	})
+}

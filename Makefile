@@ -6,16 +6,20 @@ SHELL := /bin/bash
 
 TOOL := go tool -modfile=tools/go.mod
 CLUSTER := .local/cluster
+ONNXRUNTIME := build/onnxruntime/libonnxruntime.so.1
+# Go's record of the checkout needs git to trust it, which it does not under sudo.
+export GOFLAGS := -buildvcs=false $(GOFLAGS)
 export KUBEBUILDER_ASSETS := $(CURDIR)/build/cluster/assets
-export ONNXRUNTIME_LIB := $(CURDIR)/build/onnxruntime/libonnxruntime.so.1
+export ONNXRUNTIME_LIB := $(CURDIR)/$(ONNXRUNTIME)
+export PATH := $(KUBEBUILDER_ASSETS):$(PATH)
 
 .PHONY: help
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
+run: export KUBECONFIG := $(CURDIR)/$(CLUSTER)/kubeconfig
 run: up models ## Start a cluster, deploy, publish the models, run the demo; the system stays up
-	export KUBECONFIG=$(CURDIR)/$(CLUSTER)/kubeconfig
 	k8s/deploy-agents-autoscaling.sh deploy --profile local
 	bin/suoke model push --all build/models --datasets build/datasets
 	bin/suoke demo
@@ -38,26 +42,33 @@ build: prerequisites ## Build bin/suoke and bin/model-server
 	CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o bin/suoke ./cmd/suoke
 	CGO_ENABLED=1 go build -trimpath -ldflags="-s -w" -o bin/model-server ./cmd/model-server
 
+.PHONY: cluster
+cluster: prerequisites ## Build the local cluster's programs: Kubernetes, containerd, runc
+	@localcluster/build.sh build/cluster
+
 .PHONY: onnxruntime
-onnxruntime: build/onnxruntime/libonnxruntime.so.1 ## Fetch ONNX Runtime
+onnxruntime: prerequisites ## Fetch ONNX Runtime
+	@test -e $(ONNXRUNTIME) || hack/onnxruntime/fetch.sh $(dir $(ONNXRUNTIME))
 
 .PHONY: images
 images: build onnxruntime ## Build the container images into build/images
 	bin/suoke image build --out build/images
 
 .PHONY: models
-models: ## Train the models of the examples into build/models (reproducible)
+models: prerequisites ## Train the models of the examples into build/models (reproducible)
 	go run ./models --out build
 
 .PHONY: generate
 generate: ## Generate deepcopy, CRDs and k8s/
 	$(TOOL) controller-gen object paths=./api/v1
+	$(TOOL) controller-gen crd:allowDangerousTypes=true paths=./api/v1 output:crd:stdout > internal/manifest/templates/ai-model-version-crd.yaml
 	go run ./cmd/suoke render --profile production k8s
 	go run ./cmd/suoke render --profile local k8s/local
 
 .PHONY: lint
 lint: ## Run the linters
 	$(TOOL) golangci-lint run ./...
+	cd localcluster && go tool -modfile=../tools/go.mod golangci-lint run --config ../.golangci.yml ./...
 
 .PHONY: verify
 verify: generate lint ## Check that generated files are up to date and linters are clean
@@ -67,11 +78,12 @@ verify: generate lint ## Check that generated files are up to date and linters a
 test: unit e2e ## Run every test: unit, API server and end-to-end on a real cluster
 
 .PHONY: unit
-unit: prerequisites onnxruntime cluster-binaries ## Run the tests that need no cluster
+unit: cluster onnxruntime ## Run the tests of packages; some start an API server
 	go test -race ./...
+	cd localcluster && go test ./internal/...
 
 .PHONY: e2e
-e2e: build images models ## Run the end-to-end tests on a cluster of their own
+e2e: cluster images models ## Run the end-to-end tests on a cluster of their own
 	go test -count=1 -timeout=40m -v ./test/e2e -e2e
 
 .PHONY: bench

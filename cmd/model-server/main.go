@@ -155,7 +155,7 @@ func run(ctx context.Context, o options, log *slog.Logger) error {
 		return fmt.Errorf("listening: %w", err)
 	}
 	log.Info("serving", "model", o.name, "version", o.version, "task", manifest.Task, "features", len(manifest.Features),
-		"address", listener.Addr(), "threads", o.threads, "onnxruntime", library.Version(), "loaded in", time.Since(started))
+		"address", listener.Addr(), "threads", o.threads, "onnxruntime", library.Version(), "loading", time.Since(started))
 	if err := server.Serve(ctx, listener, o.drain); err != nil {
 		return err
 	}

@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -86,9 +84,9 @@ func newImageLoadCommand(o *imageOptions) *cobra.Command {
 			return o.load(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
-	cmd.Flags().StringVar(&o.clusterDir, "cluster-dir", ".local/cluster", "directory of the local cluster, as given to suoke up")
+	cmd.Flags().StringVar(&o.clusterDir, "cluster-dir", clusterDir, "directory of the local cluster, as given to suoke up")
 	cmd.Flags().StringVar(&o.dir, "images", "build/images", "directory of the archives")
-	cmd.Flags().StringVar(&o.loader, "loader", "build/cluster/localcluster", "the local cluster's program")
+	cmd.Flags().StringVar(&o.loader, "loader", clusterProgram, "the local cluster's program")
 	return cmd
 }
 
@@ -164,12 +162,7 @@ func (o *imageOptions) load(ctx context.Context, out, progress io.Writer) error 
 		}
 		args = append(args, o.file(title))
 	}
-	if _, err := os.Stat(o.loader); errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("%s is not there: the local cluster was not built here; run suoke up, or for another cluster suoke image push", o.loader)
-	}
-	loader := exec.CommandContext(ctx, o.loader, args...) //nolint:gosec // the program and directory that the person named
-	loader.Stdout, loader.Stderr = out, progress
-	if err := loader.Run(); err != nil {
+	if err := runCluster(ctx, out, progress, o.loader, args...); err != nil {
 		return fmt.Errorf("loading the images into the cluster at %s: %w", o.clusterDir, err)
 	}
 	return nil

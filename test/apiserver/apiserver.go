@@ -83,7 +83,7 @@ func start() (*Server, error) {
 		assets = filepath.Join(root, builtAssets)
 	}
 	if _, err := os.Stat(filepath.Join(assets, "kube-apiserver")); err != nil { //nolint:gosec // who runs the tests chooses the directory
-		return nil, fmt.Errorf("no kube-apiserver in %s; run 'make cluster-binaries' or set %s: %w", assets, assetsVariable, err)
+		return nil, fmt.Errorf("no kube-apiserver in %s; run 'make cluster' or set %s: %w", assets, assetsVariable, err)
 	}
 	scheme, err := Scheme()
 	if err != nil {

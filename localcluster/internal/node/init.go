@@ -148,9 +148,12 @@ func network(c cluster.Config) error {
 	if err := netlink.LinkSetUp(link); err != nil {
 		return fmt.Errorf("setting the link to the host up: %w", err)
 	}
-	// Forwarding is a setting of this network namespace alone.
-	if err := os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0o644); err != nil { //nolint:gosec // a kernel's file
-		return fmt.Errorf("forwarding packets: %w", err)
+	// Settings of this network namespace alone. A connection whose process was killed keeps the namespace, and with it the
+	// host's link, until its end was acknowledged, which a Pod's namespace that went before will never do: one retry is enough.
+	for name, value := range map[string]string{"ip_forward": "1", "tcp_orphan_retries": "1"} {
+		if err := os.WriteFile("/proc/sys/net/ipv4/"+name, []byte(value), 0o644); err != nil { //nolint:gosec // a kernel's file
+			return fmt.Errorf("setting net.ipv4.%s: %w", name, err)
+		}
 	}
 	return nil
 }

@@ -1,4 +1,3 @@
-// Package analysis judges a candidate against stable from what the routers counted.
 package analysis
 
 // Second is what the routers counted in one second, summed over routers: stable's and the candidate's totals.
@@ -12,6 +11,18 @@ type Second struct {
 // Counts of requests that ended.
 type Counts struct {
 	Requests, Failures, Slow int64
+}
+
+// possible returns the counts, or none if they cannot be: more failures than requests say nothing that can be relied on.
+func (c Counts) possible() Counts {
+	if c.Failures < 0 || c.Failures > c.Requests {
+		return Counts{}
+	}
+	return c
+}
+
+func (c Counts) plus(d Counts) Counts {
+	return Counts{Requests: c.Requests + d.Requests, Failures: c.Failures + d.Failures, Slow: c.Slow + d.Slow}
 }
 
 // Verdict is what the evidence so far says.

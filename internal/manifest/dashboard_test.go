@@ -9,6 +9,7 @@ import (
 
 	"github.com/suoke-life/suoke/internal/manifest"
 	"github.com/suoke-life/suoke/internal/profile"
+	"github.com/suoke-life/suoke/test/promql"
 )
 
 // dashboard is what the test needs of Grafana's model.
@@ -78,9 +79,9 @@ func TestQueriesReadOnlyMetricsThatWeExport(t *testing.T) {
 	for _, p := range readDashboard(t).Panels {
 		for _, target := range p.Targets {
 			queries++
-			metrics := metricNames(t, target.Expr)
-			if len(metrics) == 0 {
-				t.Errorf("panel %q: %s reads no metric", p.Title, target.Expr)
+			metrics, err := promql.Metrics(target.Expr)
+			if err != nil || len(metrics) == 0 {
+				t.Errorf("panel %q: %s reads no metric: %v", p.Title, target.Expr, err)
 			}
 			for _, m := range metrics {
 				base := m
@@ -98,18 +99,6 @@ func TestQueriesReadOnlyMetricsThatWeExport(t *testing.T) {
 	}
 }
 
-func TestMetricNames(t *testing.T) {
-	for expr, want := range map[string]string{
-		`sum by (agent, le) (rate(a_total{code=~"5..|sum(x)"}[1m]))`: "a_total",
-		`(a or 0 * b) / max by (c) (d)`:                              "a b d",
-		`histogram_quantile(0.95, e_bucket)`:                         "e_bucket",
-	} {
-		if got := strings.Join(metricNames(t, expr), " "); got != want {
-			t.Errorf("%s: %s, want %s", expr, got, want)
-		}
-	}
-}
-
 // promisedMetrics reads the names in the contracts' part on metrics.
 func promisedMetrics(t *testing.T) map[string]bool {
 	t.Helper()
@@ -124,26 +113,6 @@ func promisedMetrics(t *testing.T) map[string]bool {
 	names := map[string]bool{}
 	for _, match := range regexp.MustCompile("`([a-z][a-z0-9_]+)(\\{[^`]*\\})?`").FindAllStringSubmatch(part, -1) {
 		names[match[1]] = true
-	}
-	return names
-}
-
-// metricNames is a light reading of PromQL: what is left after strings, ranges, groupings and functions is a metric.
-func metricNames(t *testing.T, expr string) []string {
-	t.Helper()
-	if strings.Count(expr, "(") != strings.Count(expr, ")") {
-		t.Errorf("%s: parentheses do not match", expr)
-	}
-	for _, noise := range []string{`\{[^}]*\}`, `\[[^\]]*\]`, `\b(by|on|without|ignoring) ?\([^)]*\)`, `[a-z_]+ ?\(`} {
-		expr = regexp.MustCompile(noise).ReplaceAllString(expr, " ")
-	}
-	var names []string
-	for _, word := range regexp.MustCompile(`[a-zA-Z_][a-zA-Z0-9_]*`).FindAllString(expr, -1) {
-		switch word {
-		case "or", "and", "unless", "sum", "max", "min", "avg":
-		default:
-			names = append(names, word)
-		}
 	}
 	return names
 }

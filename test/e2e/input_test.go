@@ -48,7 +48,7 @@ func answersBadInput(t *testing.T, s *system) {
 		},
 		{
 			"a registry that is not there", func(spec *suokev1.AIModelSpec) {
-				spec.Repository.URL = "oci://nowhere.suoke-life.svc:5000/models/xiaoai-llm-model"
+				spec.Repository.URL = "oci://nowhere.suoke-life.svc:5000/models/xiaoai-digits"
 			}, suokev1.ConditionProgressing, suokev1.ReasonRegistryUnreachable, "nowhere.suoke-life.svc:5000",
 		},
 		{
@@ -114,7 +114,7 @@ func refusesByAdmission(t *testing.T, s *system) {
 // pushBroken publishes a truncated model and a data set without a label.
 func (s *system) pushBroken(t *testing.T) {
 	t.Helper()
-	whole := filepath.Join(s.root, "build", "models", "xiaoai-llm-model", "v2.1.0")
+	whole := filepath.Join(s.root, "build", "models", "xiaoai-digits", "v2.1.0")
 	graph, err := os.ReadFile(filepath.Join(whole, "model.onnx"))
 	if err != nil {
 		t.Fatal(err)
@@ -123,7 +123,7 @@ func (s *system) pushBroken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows, err := os.ReadFile(filepath.Join(s.root, "build", "datasets", "xiaoai-llm-model", "xiaoai-llm-model.csv"))
+	rows, err := os.ReadFile(filepath.Join(s.root, "build", "datasets", "xiaoai-digits", "xiaoai-digits.csv"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,8 +150,8 @@ func badModel(name string) *suokev1.AIModel {
 		Spec: suokev1.AIModelSpec{
 			ModelName: "digits", Version: "v2.1.0", AgentType: "xiaoai",
 			ModelType: suokev1.ModelTypeClassification, Framework: suokev1.FrameworkONNX,
-			Repository: suokev1.Repository{URL: "oci://model-registry.suoke-life.svc:5000/models/xiaoai-llm-model"},
-			Validation: suokev1.Validation{TestDataset: "xiaoai-llm-model", Metrics: suokev1.Thresholds{}},
+			Repository: suokev1.Repository{URL: "oci://model-registry.suoke-life.svc:5000/models/xiaoai-digits"},
+			Validation: suokev1.Validation{TestDataset: "xiaoai-digits", Metrics: suokev1.Thresholds{}},
 			Deployment: suokev1.Deployment{Replicas: 1, Resources: suokev1.Resources{
 				Requests: suokev1.ResourceAmounts{"cpu": resource.MustParse("20m"), "memory": resource.MustParse("64Mi")},
 			}},

@@ -58,11 +58,13 @@ func TestSystem(t *testing.T) {
 		{"the examples are served", servesExamples, true},
 		{"kubectl get hpa shows all three metrics of each agent", showsMetrics, false},
 		{"the story keeps its promises", tellsTheStory, false},
+		{"every panel of the dashboard has its metrics", showsDashboard, false},
 		{"new Pods get their share", sharesWithNewPods, false},
 		{"an operator that is killed in mid-canary loses nothing", survivesOperator, false},
 		{"a registry that is deleted before a scale-up only delays it", survivesRegistry, false},
 		{"bad input ends in a clear condition", answersBadInput, false},
 		{"an agent shrinks after its window", shrinks, false},
+		{"the user's own file is answered object by object", answersTheUsersFile, false},
 		{"cleanup leaves nothing of ours", cleansUp, false},
 	} {
 		if !t.Run(part.name, func(t *testing.T) { part.run(t, s) }) {

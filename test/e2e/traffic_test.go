@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/suoke-life/suoke/internal/demo"
-	"github.com/suoke-life/suoke/internal/profile"
 	"github.com/suoke-life/suoke/internal/traffic/load"
 )
 
@@ -20,12 +19,12 @@ type flow struct {
 func (s *system) ask(t *testing.T, rates map[string]float64) flow {
 	t.Helper()
 	bodies := map[string][][]byte{}
-	for _, agent := range profile.Embedded().Agents {
-		rows, err := os.Open(filepath.Join(s.root, "build", "datasets", agent.Model, agent.Model+".csv"))
+	for agent, file := range demo.RowFiles(filepath.Join(s.root, "build", "datasets")) {
+		rows, err := os.Open(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		bodies[agent.Name], err = load.ReadBodies(rows)
+		bodies[agent], err = load.ReadBodies(rows)
 		_ = rows.Close()
 		if err != nil {
 			t.Fatal(err)

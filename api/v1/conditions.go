@@ -43,6 +43,9 @@ const (
 	// ReasonSecretNotFound says that a Secret named by the object does not exist or lacks a key.
 	ReasonSecretNotFound = "SecretNotFound"
 
+	// ReasonConnected says that the endpoint of a ModelRegistry answers.
+	ReasonConnected = "Connected"
+
 	// ReasonResolving says that the reference of the artifact is being turned into a digest.
 	ReasonResolving = "Resolving"
 	// ReasonArtifactNotFound says that the registry does not hold the artifact.
@@ -74,7 +77,8 @@ const (
 	ReasonEvaluationFailed = "EvaluationFailed"
 	// ReasonEvaluationError says that the evaluation could not be carried out: no data set, no such column, no answer.
 	ReasonEvaluationError = "EvaluationError"
-	// ReasonDisabled says that spec.validation.enabled is false, so nothing was evaluated.
+	// ReasonDisabled says that spec.validation.enabled is false, so nothing was evaluated; on a ModelRegistry that
+	// spec.syncPolicy.enabled is false, so nothing was asked.
 	ReasonDisabled = "Disabled"
 
 	// ReasonStepHolding says that the release is at a weight and waits for the step's time and evidence.

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -18,8 +19,27 @@ func main() {
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "suoke:", err)
-		os.Exit(1)
+		os.Exit(exitCode(err))
 	}
+}
+
+// exitError ends the command with a status of its own.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e exitError) Error() string { return e.err.Error() }
+
+// Unwrap returns what went wrong.
+func (e exitError) Unwrap() error { return e.err }
+
+// exitCode is the status that an error ends the command with.
+func exitCode(err error) int {
+	if exit, ok := errors.AsType[exitError](err); ok {
+		return exit.code
+	}
+	return 1
 }
 
 func newRootCommand() *cobra.Command {
@@ -30,6 +50,8 @@ func newRootCommand() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.AddCommand(
+		newUpCommand(),
+		newDownCommand(),
 		newMetricsAdapterCommand(),
 		newDeployCommand(),
 		newVerifyCommand(),
@@ -37,10 +59,14 @@ func newRootCommand() *cobra.Command {
 		newCleanupCommand(),
 		newStatusCommand(),
 		newRenderCommand(),
+		newOperatorCommand(),
 		newRouterCommand(),
 		newAgentCommand(),
 		newAppCommand(),
 		newImageCommand(),
+		newModelCommand(),
+		newRegistryCommand(),
+		newEvaluateCommand(),
 		newLoadCommand(),
 		newDemoCommand(),
 	)

@@ -24,7 +24,7 @@ func ParseTask(text string) (Task, error) {
 	case Classification, Regression:
 		return task, nil
 	default:
-		return "", fmt.Errorf("task %q: write %s or %s", text, Classification, Regression)
+		return "", wrong("task %q: write %s or %s", text, Classification, Regression)
 	}
 }
 
@@ -79,6 +79,7 @@ const MaxResult = 4096
 
 // Encode is the result as JSON of at most MaxResult bytes. Only Error is shortened for that.
 func (r Result) Encode() ([]byte, error) {
+	r.Error = strings.ToValidUTF8(r.Error, "�")
 	for {
 		text, err := json.Marshal(r)
 		if err != nil {
@@ -87,7 +88,8 @@ func (r Result) Encode() ([]byte, error) {
 		if len(text) <= MaxResult {
 			return text, nil
 		}
-		kept := len(r.Error) - (len(text) - MaxResult) - len("…")
+		// JSON writes a byte as six at most, so this never takes off more than it must but for a few.
+		kept := len(r.Error) - (len(text)-MaxResult)/6 - 2*len("…")
 		if kept <= 0 {
 			return nil, fmt.Errorf("encoding the result: %d bytes, of at most %d", len(text), MaxResult)
 		}

@@ -1,0 +1,62 @@
+package evaluate
+
+import (
+	"math"
+	"math/big"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+func TestEvenSplitOfKnownCounts(t *testing.T) {
+	for _, c := range []struct {
+		a, b int32
+		want float64
+	}{
+		{0, 0, 1},
+		{1, 0, 1},
+		{3, 3, 1},
+		{0, 5, 0.0625},
+		{5, 0, 0.0625},
+		{1, 8, 20. / 512},
+		{8, 1, 20. / 512},
+		{5, 15, 2 * 21700. / (1 << 20)},
+		{7, 7, 1},
+	} {
+		near(t, "the p-value", evenSplit(c.a, c.b), c.want, 1e-12)
+	}
+}
+
+// slowSplit counts in whole numbers: 2 Σ_{k ≤ min(a,b)} C(n,k) / 2ⁿ.
+func slowSplit(a, b int32) float64 {
+	n := int64(a) + int64(b)
+	sum := new(big.Int)
+	for k := range int64(min(a, b)) + 1 {
+		sum.Add(sum, new(big.Int).Binomial(n, k))
+	}
+	all := new(big.Int).Lsh(big.NewInt(1), uint(n))
+	p, _ := new(big.Rat).SetFrac(sum.Lsh(sum, 1), all).Float64()
+	return min(1, p)
+}
+
+func TestEvenSplitIsExact(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		one := rapid.Int32Range(0, 400)
+		a, b := one.Draw(t, "a"), one.Draw(t, "b")
+		got, want := evenSplit(a, b), slowSplit(a, b)
+		if math.Abs(got-want) > 1e-9*want+1e-300 || got > 1 || got <= 0 && want > 1e-300 {
+			t.Fatalf("%d : %d has p = %v; counted %v", a, b, got, want)
+		}
+	})
+}
+
+func TestOnlyRowsThatDifferCount(t *testing.T) {
+	classes := compareClasses([]int{0, 1, 2, 3, 4}, []int{0, 1, 0, 0, 4}, []int{0, 0, 2, 1, 0})
+	if classes.CandidateOnly != 2 || classes.StableOnly != 1 || classes.PValue != 1 {
+		t.Errorf("classes: %+v", classes)
+	}
+	numbers := compareNumbers([]float64{10, 10, 10, 10}, []float64{11, 9, 10, 12}, []float64{9, 12, 11, 11})
+	if numbers.CandidateOnly != 2 || numbers.StableOnly != 1 || numbers.PValue != 1 {
+		t.Errorf("numbers: %+v", numbers)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
@@ -55,11 +56,17 @@ func (m *models) applyMemory(ctx context.Context, seen *observed, made decided) 
 	if err := remember(ctx, m.Client, seen.model, seen.memory, made.State, seen.judge, made.route); err != nil {
 		return err
 	}
-	m.Metrics.count(seen.model.Name, seen.memory.state.History, made.State.History)
-	for _, t := range made.State.History[min(len(seen.memory.state.History), len(made.State.History)):] {
+	fresh := added(seen.memory.state.History, made.State.History)
+	m.Metrics.count(seen.model.Name, fresh)
+	for _, t := range fresh {
 		m.Log.Info("phase", "model", seen.model.Name, "version", t.Version, "from", t.From, "to", t.To, "reason", t.Reason, "message", t.Message)
 	}
 	return nil
+}
+
+// added are the transitions that were not there before. A history that is full loses its first ones.
+func added(before, after []rollout.Transition) []rollout.Transition {
+	return slices.DeleteFunc(slices.Clone(after), func(t rollout.Transition) bool { return slices.Contains(before, t) })
 }
 
 // applyVersion brings a version's Deployment and Service to what was frozen and to that many replicas.

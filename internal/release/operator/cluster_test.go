@@ -41,6 +41,9 @@ type cluster struct {
 	counted  map[string][]route.Second
 	revision map[string]int64
 	versions map[string]string // by ID
+	// inFlight are the router's requests under way, by version; reports counts how often it was asked for them.
+	inFlight map[string]int
+	reports  int
 	port     int
 	silent   bool
 }
@@ -277,6 +280,7 @@ func (k *cluster) report(w http.ResponseWriter, req *http.Request) {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.reports++
 	if k.silent {
 		http.Error(w, "silent", http.StatusServiceUnavailable)
 		return
@@ -288,7 +292,10 @@ func (k *cluster) report(w http.ResponseWriter, req *http.Request) {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}
-		m := route.ModelReport{AppliedRevision: r.Revision}
+		m := route.ModelReport{AppliedRevision: r.Revision, InFlight: map[string]int{}}
+		for id, version := range k.versions {
+			m.InFlight[id] = k.inFlight[version]
+		}
 		for _, s := range k.counted[r.Model] {
 			if s.Unix > since && s.Unix < out.Now {
 				m.Seconds = append(m.Seconds, s)

@@ -31,11 +31,12 @@ type decided struct {
 
 // decide is a function of what was observed.
 func (m *models) decide(seen *observed) decided {
-	d := decided{Decision: m.Engine.Decide(seen.memory.forgiven(seen.wanted, seen.model.Generation), policy(seen.model, seen.release, m.ProgressDeadline), seen.observation(), seen.now)}
+	d := decided{Decision: rollout.Decide(seen.memory.forgiven(seen.wanted, seen.model.Generation), policy(seen.model, seen.release, m.ProgressDeadline), seen.observation(), seen.now)}
 	d.route = routeOf(seen.model.Name, d.State, seen.known)
 	changed := !same(d.State, seen.memory.state) || !same(d.route, seen.memory.route)
 	stale := seen.judge.Last != seen.memory.judge.Last && seen.now.Sub(seen.memory.judge.SavedAt) >= persistJudgement
-	d.write = changed && !(seen.memory.object == nil && same(d.State, rollout.State{})) || stale
+	nothing := seen.memory.object == nil && same(d.State, rollout.State{})
+	d.write = changed && !nothing || stale
 	d.following = d.Progress.UnderWay || len(d.State.Retiring) > 0 || !confirmed(seen.routers, d.State.Revision)
 	d.after = resyncAfter
 	if d.After > 0 {

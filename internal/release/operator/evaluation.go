@@ -118,7 +118,7 @@ func (seen *observed) evaluate(f frozen, gate suokev1.Validation, attempt int, n
 		case r.Final || len(ended) >= tries:
 			e.outcome, e.message, e.record = rollout.EvaluationError, r.Error, &r
 		default:
-			e.message = fmt.Sprintf("%s; it is tried again", r.Error)
+			e.message = r.Error + "; it is tried again"
 		}
 	}
 	if e.outcome == rollout.EvaluationPending && seen.running(f, ended) {

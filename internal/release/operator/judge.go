@@ -1,8 +1,6 @@
 package operator
 
 import (
-	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -37,9 +35,7 @@ type judge struct {
 	// Accuracy in the evaluation.
 	Accuracy *float64 `json:"accuracy,omitempty"`
 	// Statistic is what the verdict follows from.
-	Statistic json.RawMessage `json:"statistic,omitempty"`
-	// Shown is that verdict.
-	Shown Judged `json:"shown"`
+	Statistic analysis.Statistic `json:"statistic"`
 }
 
 // recent is one second of a version.
@@ -51,11 +47,11 @@ type recent struct {
 
 // judged takes the judgement of a model's release as far as the routers have reported. Of what this process judged and
 // what is stored, the one that is further counts; what lies between is still known to the routers.
-func (m *models) judged(seen *observed) (judge, error) {
+func (m *models) judged(seen *observed) judge {
 	release := seen.memory.state.Release
 	j := seen.memory.judge
 	if release == nil || release.FirstWeightAt.IsZero() {
-		return j, nil
+		return j
 	}
 	if j.ID != release.Candidate || j.Attempt != release.Attempt {
 		j = judge{
@@ -71,13 +67,9 @@ func (m *models) judged(seen *observed) (judge, error) {
 	}
 	j.Accuracy = seen.evaluations[release.Candidate].engine().Accuracy
 	seconds, complete := m.routers.since(seen.model.Name, j.Last)
-	heard := j.hear(seconds, complete, seen.memory.state.Stable)
-	var err error
-	if j.Statistic, j.Shown, err = m.Engine.Judge(j.Statistic, heard); err != nil {
-		return judge{}, fmt.Errorf("judging %s: %w", release.Candidate, err)
-	}
+	j.Statistic = j.Statistic.Add(j.hear(seconds, complete, seen.memory.state.Stable)...)
 	m.judges.Store(seen.model.Name, j)
-	return j, nil
+	return j
 }
 
 // hear counts seconds in their order and returns them as they are judged.
@@ -131,19 +123,24 @@ func (j judge) metrics() *suokev1.VersionMetrics {
 	return out
 }
 
-// judgement is what the engine needs of it.
-func (j judge) judgement() rollout.Judgement {
+// judgement is what the engine needs of it: nothing, unless it is the one of the release under way.
+func (j judge) judgement(release *rollout.Release) rollout.Judgement {
+	if release == nil || release.FirstWeightAt.IsZero() {
+		return rollout.Judgement{}
+	}
+	shows := j.Statistic.Judgement()
 	return rollout.Judgement{
-		Verdict: j.Shown.Verdict, Reason: j.Shown.Reason, Message: j.Shown.Message,
+		Verdict: shows.Verdict, Reason: shows.Reason, Message: shows.Message,
 		CandidateRequests: j.Candidate.Requests, CandidateFailures: j.Candidate.Failures,
 	}
 }
 
 // evidence is what people are shown of it.
 func (j judge) evidence() *suokev1.Evidence {
+	shows := j.Statistic.Judgement()
 	e := &suokev1.Evidence{
-		Verdict: string(j.Shown.Verdict), Message: j.Shown.Message, Rule: j.Shown.Rule, FalseRollbackRate: j.Shown.FalseRollbackRate,
-		Score: j.Shown.Score, Threshold: j.Shown.Threshold,
+		Verdict: string(shows.Verdict), Message: shows.Message, Rule: shows.Rule, FalseRollbackRate: shows.FalseRollbackRate,
+		Score: shows.Score, Threshold: shows.Threshold,
 		StableRequests: j.Stable.Requests, StableFailures: j.Stable.Failures,
 		CandidateRequests: j.Candidate.Requests, CandidateFailures: j.Candidate.Failures,
 	}

@@ -64,8 +64,8 @@ func NewManager(cluster *rest.Config, namespace, address string, electLeader boo
 		Metrics: metricsserver.Options{
 			BindAddress: address,
 			ExtraHandlers: map[string]http.Handler{
-				"/healthz": &healthz.Handler{Checks: map[string]healthz.Checker{"ping": healthz.Ping}},
-				"/readyz":  ready,
+				"/healthz": http.StripPrefix("/healthz", &healthz.Handler{Checks: map[string]healthz.Checker{"ping": healthz.Ping}}),
+				"/readyz":  http.StripPrefix("/readyz", ready),
 			},
 		},
 		HealthProbeBindAddress: "0",

@@ -1,8 +1,6 @@
 package operator
 
 import (
-	"slices"
-
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/suoke-life/suoke/internal/release/rollout"
@@ -59,12 +57,9 @@ func (m *Metrics) set(model string, known map[rollout.ID]frozen, state rollout.S
 	}
 }
 
-// count adds the transitions that were not there before.
-func (m *Metrics) count(model string, before, after []rollout.Transition) {
-	for _, t := range after {
-		if slices.Contains(before, t) {
-			continue
-		}
+// count adds transitions that have happened.
+func (m *Metrics) count(model string, happened []rollout.Transition) {
+	for _, t := range happened {
 		switch t.To {
 		case rollout.Production:
 			m.releases.WithLabelValues(model, outcomePromoted).Inc()

@@ -25,6 +25,9 @@ import (
 // concurrentModels are looked at side by side; each waits for the API server most of the time.
 const concurrentModels = 8
 
+// untilPolled is when a model is looked at again that came up before the routers were asked for the first time.
+const untilPolled = 100 * time.Millisecond
+
 // models is the controller of AIModels.
 type models struct{ *Operator }
 
@@ -70,6 +73,9 @@ func (m *models) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, 
 	}
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("reading AIModel %s: %w", req.Name, err)
+	}
+	if !m.routers.known() {
+		return ctrl.Result{RequeueAfter: untilPolled}, nil
 	}
 	seen, err := m.observe(ctx, &model)
 	if err != nil {

@@ -66,8 +66,8 @@ func (m *models) observe(ctx context.Context, model *suokev1.AIModel) (*observed
 	}
 	m.observeEvaluations(seen)
 	seen.routers = m.routers.of(model.Name)
-	seen.judge, err = m.judged(seen)
-	return seen, err
+	seen.judge = m.judged(seen)
+	return seen, nil
 }
 
 // observeDeclared reads what people declared around the model, and says whether the model can be acted upon.
@@ -157,15 +157,12 @@ func versionOf(o client.Object) rollout.ID { return rollout.ID(o.GetLabels()[man
 
 // observation is what the engine needs of all that.
 func (seen *observed) observation() rollout.Observation {
-	o := rollout.Observation{Versions: map[rollout.ID]rollout.Version{}, Routers: seen.routers, Judgement: seen.judge.judgement()}
+	o := rollout.Observation{Versions: map[rollout.ID]rollout.Version{}, Routers: seen.routers, Judgement: seen.judge.judgement(seen.memory.state.Release)}
 	if seen.wanted != "" {
 		o.Wanted = rollout.Wanted{ID: seen.wanted, Version: seen.model.Spec.Version}
 	}
 	for id, f := range seen.known {
 		v := rollout.Version{Version: f.Version.Version, Evaluation: seen.evaluations[id].engine()}
-		if d := seen.deployments[id]; d != nil && d.Spec.Replicas != nil {
-			v.Replicas = int(*d.Spec.Replicas)
-		}
 		v.Ready = len(seen.readyPods(id))
 		v.StuckReason, v.StuckMessage = stuck(seen.servers(id))
 		o.Versions[id] = v

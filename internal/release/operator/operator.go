@@ -7,7 +7,6 @@ package operator
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -20,8 +19,6 @@ import (
 
 	"github.com/suoke-life/suoke/internal/model/ref"
 	"github.com/suoke-life/suoke/internal/profile"
-	"github.com/suoke-life/suoke/internal/release/analysis"
-	"github.com/suoke-life/suoke/internal/release/rollout"
 )
 
 const (
@@ -67,7 +64,7 @@ type Resolver interface {
 }
 
 // Problem is a reason, as conditions and events carry it, and what is wrong.
-type Problem struct {
+type Problem struct { //nolint:errname // it is what a user reads and acts upon; the code passes it on as such
 	Reason string
 	Err    error
 }
@@ -78,26 +75,6 @@ func (p *Problem) Error() string { return p.Err.Error() }
 // Unwrap returns what is wrong.
 func (p *Problem) Unwrap() error { return p.Err }
 
-// Engine decides about releases and judges candidates. It is pure: the operator gathers, asks it, and applies.
-type Engine interface {
-	// Decide says what to do now; see package rollout.
-	Decide(state rollout.State, policy rollout.Policy, seen rollout.Observation, now time.Time) rollout.Decision
-	// Judge adds seconds, in their order, to the statistic of a release (empty at its start), and says what it shows now.
-	Judge(statistic json.RawMessage, heard []analysis.Second) (json.RawMessage, Judged, error)
-}
-
-// Judged is what a statistic shows.
-type Judged struct {
-	Verdict analysis.Verdict
-	// Reason is ErrorRate or Latency when the verdict is Fail; Message says what it stands on.
-	Reason, Message string
-	// Rule of the decision, and the bound on the chance of rolling back a version that is no worse.
-	Rule              string
-	FalseRollbackRate float64
-	// Score and Threshold in nats.
-	Score, Threshold float64
-}
-
 // Operator holds what its controllers share.
 type Operator struct {
 	Config
@@ -106,7 +83,6 @@ type Operator struct {
 	Live     client.Reader
 	Events   events.EventRecorder
 	Resolver Resolver
-	Engine   Engine
 	Metrics  *Metrics
 	Log      *slog.Logger
 	// Now is the clock.
@@ -119,7 +95,7 @@ type Operator struct {
 
 // Register adds every controller to the manager: this is the list of them.
 func (o *Operator) Register(mgr ctrl.Manager) error {
-	o.routers = newRouters(o.Client, o.Namespace, o.RouterService, o.RouterPort, o.Log)
+	o.routers = newRouters(o.Client, o.Namespace, o.RouterService, o.RouterPort, o.Log, o.Now)
 	if err := mgr.Add(o.routers); err != nil {
 		return fmt.Errorf("adding the reader of the routers' reports: %w", err)
 	}

@@ -92,7 +92,7 @@ func (s *system) start() {
 			Agents:    profile.Embedded(), Runtimes: runtimes,
 		},
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Events: mgr.GetEventRecorder(operator.FieldManager),
-		Resolver: s.registry, Engine: plain{}, Metrics: metrics, Log: log, Now: time.Now,
+		Resolver: s.registry, Metrics: metrics, Log: log, Now: time.Now,
 	}
 	if err := op.Register(mgr); err != nil {
 		s.t.Fatal(err)
@@ -251,11 +251,12 @@ func (s *system) untilModel(what string, holds func(suokev1.AIModelStatus) bool)
 }
 
 func describe(status suokev1.AIModelStatus) string {
-	text := fmt.Sprintf("phase %s (%s), stable %q, candidate %q, traffic %v", status.Phase, status.Message, status.StableVersion, status.CandidateVersion, status.Traffic)
+	lines := []string{fmt.Sprintf("phase %s (%s), stable %q, candidate %q, traffic %v",
+		status.Phase, status.Message, status.StableVersion, status.CandidateVersion, status.Traffic)}
 	for _, c := range status.Conditions {
-		text += fmt.Sprintf("\n  %s=%s %s: %s", c.Type, c.Status, c.Reason, c.Message)
+		lines = append(lines, fmt.Sprintf("%s=%s %s: %s", c.Type, c.Status, c.Reason, c.Message))
 	}
-	return text
+	return strings.Join(lines, "\n  ")
 }
 
 // serving says that a version is stable, ready and has all of the traffic, as the routers confirmed.

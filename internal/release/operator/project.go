@@ -135,7 +135,7 @@ func situationOf(seen *observed, made decided) situation {
 	case ready == 0:
 		s.readyReason, s.readyMessage = suokev1.ReasonNotServing, fmt.Sprintf("no Pod of %s is ready", stable)
 	default:
-		s.readyReason, s.readyMessage = suokev1.ReasonServing, fmt.Sprintf("%s serves", stable)
+		s.readyReason, s.readyMessage = suokev1.ReasonServing, stable+" serves"
 	}
 	refusal, isRefused := state.Refused[seen.wanted]
 	switch {

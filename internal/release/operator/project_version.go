@@ -128,5 +128,5 @@ func (m memory) weight(version string) int32 {
 			sum += v.Weight
 		}
 	}
-	return int32(sum) //nolint:gosec // a percentage
+	return int32(sum)
 }

@@ -34,8 +34,10 @@ func TestModelsThatCannotBeHonouredSayWhatToWrite(t *testing.T) {
 		reason, message string
 	}{
 		"an agent that no profile knows": {func(m *suokev1.AIModelSpec) { m.AgentType = "dake" }, suokev1.ReasonUnknownAgent, "known: xiaoai, xiaoke, laoke, soer"},
-		"a framework that no runtime serves": {func(m *suokev1.AIModelSpec) { m.Framework = suokev1.FrameworkPyTorch }, suokev1.ReasonUnknownRuntime,
-			"no runtime serves framework pytorch with modelType classification; known: onnxruntime"},
+		"a framework that no runtime serves": {
+			func(m *suokev1.AIModelSpec) { m.Framework = suokev1.FrameworkPyTorch }, suokev1.ReasonUnknownRuntime,
+			"no runtime serves framework pytorch with modelType classification; known: onnxruntime",
+		},
 		"a git repository": {func(m *suokev1.AIModelSpec) {
 			m.Repository = suokev1.Repository{URL: "https://github.com/suoke/x", Branch: "main", Commit: "v2.1.0"}
 		}, suokev1.ReasonSourceNotSupported, "supported: oci"},
@@ -156,7 +158,7 @@ func TestBadSuccessorsLeaveStableServing(t *testing.T) {
 				t.Errorf("after the refusal: %s", describe(status))
 			}
 			s.untilEvent(modelName, c.reason)
-			s.untilRuns("v1")
+			s.untilOnlyV1Runs()
 			if r := s.route(); r.Versions[0].Weight != 100 || r.Versions[0].Version != "v1" {
 				t.Errorf("route %+v", r)
 			}
@@ -186,7 +188,7 @@ func TestPodsThatCannotComeUpAreToldAndGivenUp(t *testing.T) {
 			if status.StableVersion != "v1" {
 				t.Errorf("after the refusal: %s", describe(status))
 			}
-			s.untilRuns("v1")
+			s.untilOnlyV1Runs()
 		})
 	}
 }

@@ -1,6 +1,10 @@
 package operator_test
 
 import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -109,14 +113,11 @@ func TestCanaryIsPromoted(t *testing.T) {
 }
 
 func story(v *suokev1.ModelVersion) string {
-	words := ""
-	for i, h := range v.Status.PromotionHistory {
-		if i > 0 {
-			words += " "
-		}
-		words += string(h.ToPhase)
+	var words []string
+	for _, h := range v.Status.PromotionHistory {
+		words = append(words, string(h.ToPhase))
 	}
-	return words
+	return strings.Join(words, " ")
 }
 
 func TestWorseVersionIsRefusedAndGetsNoTraffic(t *testing.T) {
@@ -140,25 +141,33 @@ func TestWorseVersionIsRefusedAndGetsNoTraffic(t *testing.T) {
 			}
 		}
 	})
-	s.untilRuns("v1")
+	s.untilOnlyV1Runs()
 }
 
-// untilRuns waits until Deployments of that version alone are left.
-func (s *system) untilRuns(version string) {
+// untilOnlyV1Runs waits until Deployments of v1 alone are left.
+func (s *system) untilOnlyV1Runs() {
 	s.t.Helper()
-	s.until("only "+version+" to run", func() (bool, string) {
-		var list appsv1.DeploymentList
-		if err := s.client.List(s.t.Context(), &list, client.InNamespace(s.namespace)); err != nil {
-			s.t.Fatal(err)
-		}
-		versions := ""
-		s.get(func(k *cluster) {
-			for _, d := range list.Items {
-				versions += k.versions[d.Name]
-			}
-		})
-		return versions == version, versions
+	s.until("only v1 to run", func() (bool, string) {
+		runs := s.runs()
+		return slices.Equal(runs, []string{"v1"}), fmt.Sprint(runs)
 	})
+}
+
+// runs are the versions that have a Deployment, in the order of their names.
+func (s *system) runs() []string {
+	s.t.Helper()
+	var list appsv1.DeploymentList
+	if err := s.client.List(s.t.Context(), &list, client.InNamespace(s.namespace)); err != nil {
+		s.t.Fatal(err)
+	}
+	var versions []string
+	s.get(func(k *cluster) {
+		for _, d := range list.Items {
+			versions = append(versions, k.versions[d.Name])
+		}
+	})
+	slices.Sort(versions)
+	return versions
 }
 
 func TestRefusedVersionIsTriedAgainWhenSpecChanges(t *testing.T) {
@@ -186,7 +195,7 @@ func TestFailingCanaryIsRolledBack(t *testing.T) {
 		return story(v) == "Testing Canary Rollback" && e != nil && e.CandidateFailures > 0 && e.FirstFailure != nil && e.Verdict == "Fail", text(v.Status)
 	})
 	s.untilEvent("canary-v2", suokev1.ReasonErrorRate)
-	s.untilRuns("v1")
+	s.untilOnlyV1Runs()
 }
 
 func TestNewerWantedVersionAbortsTheCandidate(t *testing.T) {
@@ -243,6 +252,32 @@ func TestOperatorRestartedInMidReleaseGoesOn(t *testing.T) {
 	if v := s.readVersion("canary-v2"); story(v) != "Testing Canary Production" {
 		t.Errorf("history %s", text(v.Status))
 	}
+}
+
+func TestOldVersionDrainsAlsoUnderANewOperator(t *testing.T) {
+	s := served(t)
+	s.set(func(k *cluster) { k.inFlight = map[string]int{"v1": 3} })
+	s.want("v2")
+	s.untilModel("v2 to serve while v1 drains", func(status suokev1.AIModelStatus) bool {
+		return serving("v2")(status) && condition(suokev1.ConditionProgressing, metav1.ConditionFalse, suokev1.ReasonDraining)(status)
+	})
+	s.stop()
+	asked := 0
+	s.get(func(k *cluster) { asked = k.reports })
+	s.start()
+	s.until("the new operator to ask the router", func() (bool, string) {
+		now := 0
+		s.get(func(k *cluster) { now = k.reports })
+		return now >= asked+3, strconv.Itoa(now - asked)
+	})
+	if runs := s.runs(); !slices.Equal(runs, []string{"v1", "v2"}) {
+		t.Errorf("with requests to v1 in flight, what runs is %v", runs)
+	}
+	s.set(func(k *cluster) { k.inFlight = nil })
+	s.until("v1 to go", func() (bool, string) {
+		runs := s.runs()
+		return slices.Equal(runs, []string{"v2"}), fmt.Sprint(runs)
+	})
 }
 
 func (s *system) route() route.Route {

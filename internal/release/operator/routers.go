@@ -44,10 +44,13 @@ type routers struct {
 	port      int
 	http      *http.Client
 	log       *slog.Logger
+	clock     func() time.Time
 	// wake gets an event for every followed model after each poll.
 	wake chan event.TypedGenericEvent[*suokev1.AIModel]
 
-	mu       sync.Mutex
+	mu sync.Mutex
+	// polled says that every router was asked once.
+	polled   bool
 	seen     map[string]*seenRouter
 	followed map[string]bool
 	seconds  map[string]map[int64]second
@@ -55,8 +58,10 @@ type routers struct {
 
 // seenRouter is one router Pod.
 type seenRouter struct {
-	ready   bool
-	process string
+	ready bool
+	// readySince is when it was first seen ready.
+	readySince time.Time
+	process    string
 	// now is the router's clock at its last answer; since the last second that was read of it.
 	now, since int64
 	models     map[string]route.ModelReport
@@ -69,9 +74,9 @@ type counted struct {
 	requests, failures, slow, latencySum int64
 }
 
-func newRouters(pods client.Reader, namespace, service string, port int, log *slog.Logger) *routers {
+func newRouters(pods client.Reader, namespace, service string, port int, log *slog.Logger, clock func() time.Time) *routers {
 	return &routers{
-		pods: pods, namespace: namespace, service: service, port: port, log: log,
+		pods: pods, namespace: namespace, service: service, port: port, log: log, clock: clock,
 		http: &http.Client{Timeout: pollTimeout, Transport: &http.Transport{
 			MaxIdleConnsPerHost: 1, IdleConnTimeout: 30 * time.Second, MaxResponseHeaderBytes: 1 << 14,
 		}},
@@ -167,6 +172,15 @@ func (r *routers) poll(ctx context.Context) {
 			delete(r.seen, name)
 		}
 	}
+	r.polled = true
+}
+
+// known says whether it is known which routers there are and what they serve. Before that nothing may be decided: no
+// router and no answer yet would look the same.
+func (r *routers) known() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.polled
 }
 
 func (r *routers) ask(ctx context.Context, pod *corev1.Pod) (*route.Report, error) {
@@ -188,7 +202,7 @@ func (r *routers) ask(ctx context.Context, pod *corev1.Pod) (*route.Report, erro
 	if err != nil {
 		return nil, fmt.Errorf("asking router %s: %w", pod.Name, err)
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }() // nothing of it is needed any more
 	if res.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("asking router %s: it answers %s", pod.Name, res.Status)
 	}
@@ -208,14 +222,16 @@ func (r *routers) note(pod *corev1.Pod, report *route.Report, err error) {
 		s = &seenRouter{}
 		r.seen[pod.Name] = s
 	}
-	s.ready = podReady(pod)
+	if ready := podReady(pod); ready != s.ready {
+		s.ready, s.readySince = ready, r.clock()
+	}
 	if err != nil {
 		r.log.Debug("a router did not report", "router", pod.Name, "error", err)
 		return
 	}
 	if s.process != report.Process {
 		// What the old process counted and had not reported is lost; its last seconds are not asked of the new one.
-		*s = seenRouter{ready: s.ready, process: report.Process, since: s.since}
+		*s = seenRouter{ready: s.ready, readySince: s.readySince, process: report.Process, since: s.since}
 	}
 	s.now, s.models = report.Now, report.Models
 	for model, m := range report.Models {
@@ -262,7 +278,7 @@ func (r *routers) of(model string) []rollout.Router {
 	var all []rollout.Router
 	for name, s := range r.seen {
 		m := s.models[model]
-		seen := rollout.Router{Name: name, Ready: s.ready, AppliedRevision: m.AppliedRevision, InFlight: map[rollout.ID]int{}}
+		seen := rollout.Router{Name: name, Ready: s.ready, Since: s.readySince, AppliedRevision: m.AppliedRevision, InFlight: map[rollout.ID]int{}}
 		for id, n := range m.InFlight {
 			seen.InFlight[rollout.ID(id)] = n
 		}

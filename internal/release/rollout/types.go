@@ -17,6 +17,7 @@ const (
 	RollingUpdate Strategy = "RollingUpdate"
 	BlueGreen     Strategy = "BlueGreen"
 	Canary        Strategy = "Canary"
+	FirstVersion  Strategy = "FirstVersion"
 )
 
 // Policy is what the AIModel and the ModelVersion say about the candidate's release. It may change in mid-release and
@@ -27,7 +28,8 @@ type Policy struct {
 	Replicas int
 	// Steps of a canary before the last one, which is 100.
 	Steps []Step
-	// ScaleDownDelay keeps the old version warm after it lost its last weight.
+	// ScaleDownDelay keeps the old version warm after a canary or a switch, so that going back to it is one write. A
+	// rolling update has given its capacity away.
 	ScaleDownDelay time.Duration
 	// ProgressDeadline bounds the time from the start of the release to a ready, evaluated candidate.
 	ProgressDeadline time.Duration
@@ -50,33 +52,54 @@ type Step struct {
 // State is the engine's whole memory. It is stored with the route in one object, so that a transition is one write; every
 // status is a projection of it.
 type State struct {
-	// Revision of the route; Decide adds one when the split changes.
-	Revision int64 `json:"revision"`
+	// Revision of the route; Decide adds one when the split changes. SplitAt is when it did, ConfirmedAt when every ready
+	// router had confirmed it, zero until then.
+	Revision    int64     `json:"revision"`
+	SplitAt     time.Time `json:"splitAt,omitzero"`
+	ConfirmedAt time.Time `json:"confirmedAt,omitzero"`
 	// Stable is the version that serves and takes everything back; empty before the first.
 	Stable ID `json:"stable,omitempty"`
 	// Release under way, if any.
 	Release *Release `json:"release,omitempty"`
 	// Weights in percent by version: none, or summing to 100.
 	Weights map[ID]int `json:"weights,omitempty"`
-	// Retiring versions lost their last weight and are kept warm until the time given, then until drained.
-	Retiring map[ID]time.Time `json:"retiring,omitempty"`
+	// Retiring versions lost their last weight.
+	Retiring map[ID]Retiree `json:"retiring,omitempty"`
 	// Refused versions are not tried again until what is wanted changes.
 	Refused map[ID]Refusal `json:"refused,omitempty"`
-	// History of phases, oldest first, bounded.
+	// Attempts counts the releases begun, by version as people write it.
+	Attempts map[string]int `json:"attempts,omitempty"`
+	// History of phases, oldest first, the last 50.
 	History []Transition `json:"history,omitempty"`
+}
+
+// Retiree is a version that lost its last weight: kept as large as it was until the time given, then until drained.
+type Retiree struct {
+	Until    time.Time `json:"until"`
+	Replicas int       `json:"replicas"`
 }
 
 // Release is one attempt to bring a candidate to all of the traffic.
 type Release struct {
-	Candidate ID        `json:"candidate"`
-	Version   string    `json:"version"`
+	Candidate ID     `json:"candidate"`
+	Version   string `json:"version"`
+	// Attempt is how many releases of this version were begun, this one included.
 	Attempt   int       `json:"attempt"`
 	StartedAt time.Time `json:"startedAt"`
-	// Step is the index into the plan; -1 before the first weight.
+	// Strategy that the release goes by since its first weight; empty before, when the policy's still applies.
+	Strategy Strategy `json:"strategy,omitempty"`
+	// Step is the index into the plan of the step that is being brought about or held.
 	Step int `json:"step"`
-	// StepStartedAt is when the routers were given the step's weight; FirstWeightAt when the candidate first had any.
-	StepStartedAt time.Time `json:"stepStartedAt,omitzero"`
+	// StepStartedAt is when the routers were given the step's weight, zero until then; RequestsBefore are the candidate's
+	// requests up to then.
+	StepStartedAt  time.Time `json:"stepStartedAt,omitzero"`
+	RequestsBefore int64     `json:"requestsBefore,omitempty"`
+	// FirstWeightAt is when the candidate first had a weight; UpSince since when it has had one and a ready Pod without
+	// interruption, zero while it has not.
 	FirstWeightAt time.Time `json:"firstWeightAt,omitzero"`
+	UpSince       time.Time `json:"upSince,omitzero"`
+	// Returning is why the traffic goes back to stable, if it does and does not have all of it yet.
+	Returning *Refusal `json:"returning,omitempty"`
 }
 
 // Refusal is why a version was refused or returned.
@@ -113,13 +136,13 @@ type Transition struct {
 
 // Observation is what was gathered for one decision.
 type Observation struct {
-	// Wanted is the frozen version that the spec asks for; empty ID while it is not accepted or not resolved.
+	// Wanted is the frozen version that the spec asks for; its ID is empty while it is not accepted or not resolved.
 	Wanted Wanted
 	// Versions that exist, by ID.
 	Versions map[ID]Version
-	// Routers that exist.
+	// Routers that exist. None means that there are none, not that they are not known yet.
 	Routers []Router
-	// Judgement of the candidate since its first weight.
+	// Judgement of the candidate since its first weight; the zero value before it.
 	Judgement Judgement
 }
 
@@ -132,11 +155,11 @@ type Wanted struct {
 // Version is what was seen of one version's Pods.
 type Version struct {
 	Version string
-	// Replicas as the Deployment's spec has them, Ready as Pods are ready.
-	Replicas, Ready int
+	// Ready Pods.
+	Ready int
 	// Evaluation of exactly this version.
 	Evaluation Evaluation
-	// Stuck is why Pods cannot come up (unschedulable, fetch failed), empty if none is.
+	// StuckReason and StuckMessage are why Pods cannot come up (unschedulable, fetch failed), empty if none is stuck.
 	StuckReason, StuckMessage string
 }
 
@@ -162,11 +185,12 @@ type Evaluation struct {
 
 // Router is one router's confirmation.
 type Router struct {
-	Name            string
-	Ready           bool
+	Name  string
+	Ready bool
+	// Since is when it was first seen ready.
+	Since           time.Time
 	AppliedRevision int64
-	// AppliedUnknownSince is when this router last confirmed, if it does not answer.
-	InFlight map[ID]int
+	InFlight        map[ID]int
 }
 
 // Judgement is the verdict with what the criteria need.

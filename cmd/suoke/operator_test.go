@@ -1,0 +1,84 @@
+package main
+
+import (
+	"errors"
+	"net/http"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+
+	suokev1 "github.com/suoke-life/suoke/api/v1"
+	"github.com/suoke-life/suoke/internal/model/ref"
+	"github.com/suoke-life/suoke/internal/release/operator"
+)
+
+func TestReferencesAreResolvedWithReasons(t *testing.T) {
+	t.Parallel()
+	a := startArtifacts(t)
+	digest := a.push(t, "models/digits:v1", map[string]string{"model.onnx": "graph", "model.json": "{}"})
+	at := ref.Reference{Host: a.host, Repository: "models/digits", Tag: "v1"}
+
+	got, err := resolver{}.Resolve(t.Context(), at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Digest != digest || got.Reference != at.At(digest).String() || got.SizeBytes == 0 {
+		t.Errorf("resolved to %+v, pushed %s", got, digest)
+	}
+
+	const other = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
+	for name, c := range map[string]struct {
+		change func(*ref.Reference)
+		answer http.HandlerFunc
+		reason string
+	}{
+		"a tag that is not there":       {func(r *ref.Reference) { r.Tag = "v9" }, nil, suokev1.ReasonArtifactNotFound},
+		"another digest under the tag":  {func(r *ref.Reference) { r.Digest = other }, nil, suokev1.ReasonDigestMismatch},
+		"a registry that is not there":  {func(r *ref.Reference) { r.Host = freeAddresses(t, 1)[0] }, nil, suokev1.ReasonRegistryUnreachable},
+		"a registry that is overloaded": {func(*ref.Reference) {}, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }, suokev1.ReasonRegistryUnreachable},
+		"a truncated manifest":          {func(*ref.Reference) {}, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"layers": [`)) }, suokev1.ReasonArtifactInvalid},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a.between(func(w http.ResponseWriter, r *http.Request) bool {
+				asked := c.answer != nil && strings.Contains(r.URL.Path, "/manifests/")
+				if asked {
+					c.answer(w, r)
+				}
+				return asked
+			})
+			wanted := at
+			c.change(&wanted)
+			_, err := resolver{}.Resolve(t.Context(), wanted)
+			if p := (*operator.Problem)(nil); !errors.As(err, &p) || p.Reason != c.reason {
+				t.Errorf("got %v, want %s", err, c.reason)
+			}
+		})
+	}
+}
+
+// The manifest and the command must agree: a flag that the command does not know ends every Pod.
+func TestTheOperatorKnowsTheFlagsOfItsManifest(t *testing.T) {
+	t.Parallel()
+	manifest, err := os.ReadFile("../../internal/manifest/templates/operator.tmpl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	flags := newOperatorCommand().Flags()
+	named := regexp.MustCompile(`- --([a-z-]+)=`).FindAllStringSubmatch(string(manifest), -1)
+	if len(named) == 0 {
+		t.Fatal("the manifest passes no flags")
+	}
+	for _, name := range named {
+		if flags.Lookup(name[1]) == nil {
+			t.Errorf("the manifest passes --%s", name[1])
+		}
+	}
+	commands := newRootCommand().Commands()
+	if !slices.ContainsFunc(commands, func(c *cobra.Command) bool { return c.Name() == "operator" }) {
+		t.Error("suoke has no command operator")
+	}
+}

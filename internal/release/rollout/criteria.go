@@ -1,0 +1,68 @@
+package rollout
+
+import (
+	"fmt"
+	"math"
+)
+
+// mostRequests is the greatest number of requests that a criterion waits for.
+const mostRequests = 3000
+
+// unmet says what stands against a canary's promotion; its reason is empty if nothing does.
+func (t *turn) unmet() Progress {
+	r := t.State.Release
+	switch {
+	case r.UpSince.IsZero() && t.policy.MinUptime > 0:
+		return Progress{Reason: ReasonAwaitingCriteria, Message: fmt.Sprintf("no Pod of %s is ready; minUptime begins anew when one is", r.Version)}
+	case t.now.Before(r.UpSince.Add(t.policy.MinUptime)):
+		return Progress{Reason: ReasonStepHolding, Message: fmt.Sprintf("%s holds %d %% of the traffic until %s (minUptime %s)",
+			r.Version, t.State.Weights[r.Candidate], instant(r.UpSince.Add(t.policy.MinUptime)), t.policy.MinUptime)}
+	case !t.policy.AutoPromotion:
+		return Progress{Reason: ReasonAwaitingPromotion, Message: fmt.Sprintf(
+			"%s holds %d %% of the traffic and has done its time; write autoPromotion.enabled: true in its ModelVersion to promote it",
+			r.Version, t.State.Weights[r.Candidate])}
+	}
+	if p := t.unmetAccuracy(); p.Reason != "" {
+		return p
+	}
+	return t.unmetErrorRate()
+}
+
+func (t *turn) unmetAccuracy() Progress {
+	least, r := t.policy.MinAccuracy, t.State.Release
+	if least == nil {
+		return Progress{}
+	}
+	accuracy := t.seen.Versions[r.Candidate].Evaluation.Accuracy
+	switch {
+	case accuracy == nil:
+		return Progress{Reason: ReasonAwaitingCriteria, Message: fmt.Sprintf(
+			"criteria.minAccuracy is %g, and no evaluation measured the accuracy of %s; remove the criterion or evaluate a classification", *least, r.Version)}
+	case *accuracy < *least:
+		return Progress{Reason: ReasonAwaitingCriteria, Message: fmt.Sprintf("the accuracy of %s is %.4f, and criteria.minAccuracy is %g", r.Version, *accuracy, *least)}
+	default:
+		return Progress{}
+	}
+}
+
+// unmetErrorRate asks for enough requests to say something: with 3/r requests and no failure, a failure rate above r can be
+// excluded at 95 % (the rule of three, Hanley and Lippman-Hand, JAMA 249, 1983).
+func (t *turn) unmetErrorRate() Progress {
+	most, r := t.policy.MaxErrorRate, t.State.Release
+	if most == nil {
+		return Progress{}
+	}
+	requests, failures := t.seen.Judgement.CandidateRequests, t.seen.Judgement.CandidateFailures
+	needed := int64(mostRequests)
+	if *most > 3.0/mostRequests {
+		needed = int64(math.Ceil(3 / *most))
+	}
+	switch {
+	case requests < needed:
+		return Progress{Reason: ReasonInsufficientTraffic, Message: fmt.Sprintf("criteria.maxErrorRate %g needs %d requests to %s, and fewer came so far", *most, needed, r.Version)}
+	case float64(failures) > *most*float64(requests):
+		return Progress{Reason: ReasonAwaitingCriteria, Message: fmt.Sprintf("more of the requests to %s failed than criteria.maxErrorRate %g allows", r.Version, *most)}
+	default:
+		return Progress{}
+	}
+}

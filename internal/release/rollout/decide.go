@@ -1,0 +1,112 @@
+package rollout
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// turn is one decision in the making.
+type turn struct {
+	Decision
+
+	policy Policy
+	seen   Observation
+	now    time.Time
+}
+
+// Decide says what to do now. It changes nothing that it is given.
+func Decide(state State, policy Policy, seen Observation, now time.Time) Decision {
+	policy.Replicas = max(policy.Replicas, 1)
+	t := &turn{Decision: Decision{State: state.clone()}, policy: policy, seen: seen, now: now.Round(0).UTC()}
+	t.forgive()
+	t.hearRouters()
+	t.retire()
+	t.hearPods()
+	for t.next(t.situation()) {
+	}
+	t.evaluate()
+	t.capacity()
+	return t.Decision
+}
+
+func (s State) clone() State {
+	s.Weights = maps.Clone(s.Weights)
+	s.Retiring = cloned(s.Retiring)
+	s.Refused = cloned(s.Refused)
+	s.Attempts = cloned(s.Attempts)
+	s.History = slices.Clone(s.History)
+	if s.Release != nil {
+		r := *s.Release
+		s.Release = &r
+	}
+	return s
+}
+
+// cloned is a map that can be written to.
+func cloned[K comparable, V any](m map[K]V) map[K]V {
+	if m == nil {
+		return map[K]V{}
+	}
+	return maps.Clone(m)
+}
+
+// forgive drops what is held against versions that are not wanted any more: wanting one again is asking for a new try.
+func (t *turn) forgive() {
+	if wanted := t.seen.Wanted.ID; wanted != "" {
+		maps.DeleteFunc(t.State.Refused, func(id ID, _ Refusal) bool { return id != wanted })
+	}
+}
+
+// hearPods keeps the account of the candidate's uptime.
+func (t *turn) hearPods() {
+	r := t.State.Release
+	switch {
+	case r == nil || t.State.Weights[r.Candidate] == 0:
+	case t.seen.Versions[r.Candidate].Ready == 0:
+		r.UpSince = time.Time{}
+	case r.UpSince.IsZero():
+		r.UpSince = t.now
+	}
+}
+
+// evaluate asks for the candidate's evaluation until it has an outcome.
+func (t *turn) evaluate() {
+	r := t.State.Release
+	if r == nil || r.Returning != nil {
+		return
+	}
+	switch t.seen.Versions[r.Candidate].Evaluation.Outcome {
+	case EvaluationPending, EvaluationRunning:
+		t.Evaluate = r.Candidate
+	case EvaluationPassed, EvaluationFailed, EvaluationError, EvaluationDisabled:
+	}
+}
+
+// rest ends the turn with what people are told, until the time given if nothing happens before.
+func (t *turn) rest(reason, message string, until time.Time) bool {
+	t.Progress = Progress{UnderWay: t.State.Release != nil, Reason: reason, Message: message}
+	t.lookAgain(until)
+	return false
+}
+
+// lookAgain makes the next turn come at that time at the latest.
+func (t *turn) lookAgain(at time.Time) {
+	if in := at.Sub(t.now); in > 0 && (t.After == 0 || in < t.After) {
+		t.After = in
+	}
+}
+
+// name of a version as people write it.
+func (t *turn) name(id ID) string {
+	if r := t.State.Release; r != nil && r.Candidate == id {
+		return r.Version
+	}
+	if t.seen.Wanted.ID == id {
+		return t.seen.Wanted.Version
+	}
+	if v := t.seen.Versions[id].Version; v != "" {
+		return v
+	}
+	return string(id)
+}

@@ -1,0 +1,144 @@
+package rollout
+
+import "github.com/suoke-life/suoke/internal/release/analysis"
+
+// situation is what is true of a model's release.
+type situation int
+
+const (
+	// settled: no release is under way.
+	settled situation = iota
+	// returning: the release has ended badly, and stable does not have all of the traffic yet.
+	returning
+	// unwanted: another version is wanted than the candidate.
+	unwanted
+	// condemned: evidence speaks against the candidate.
+	condemned
+	// overdue: the candidate was not ready and evaluated in time.
+	overdue
+	// unevaluated: the candidate may not have more traffic before its evaluation.
+	unevaluated
+	// unpromoted: the canary has done its steps, and something stands against its promotion.
+	unpromoted
+	// short: Pods for the next weight are missing.
+	short
+	// unresolved: what is wanted now is not known, so nothing more is given.
+	unresolved
+	// unconfirmed: ready routers do not serve the split yet.
+	unconfirmed
+	// due: nothing stands against the step's weight.
+	due
+	// holding: the step's weight was given, and its time is not over.
+	holding
+	// unasked: the step's time is over, and the candidate got no request in it.
+	unasked
+	// over: the step is done.
+	over
+)
+
+// situation says which state the release is in.
+func (t *turn) situation() situation {
+	r := t.State.Release
+	switch {
+	case r == nil:
+		return settled
+	case r.Returning != nil:
+		return returning
+	case t.seen.Wanted.ID != "" && t.seen.Wanted.ID != r.Candidate:
+		return unwanted
+	case t.against().Reason != "":
+		return condemned
+	case t.late():
+		return overdue
+	case r.StepStartedAt.IsZero():
+		return t.beforeWeight()
+	default:
+		return t.atWeight()
+	}
+}
+
+// beforeWeight is the situation of a step whose weight was not given yet.
+func (t *turn) beforeWeight() situation {
+	s, _ := t.step()
+	switch {
+	case !t.evaluated():
+		return unevaluated
+	case s.gated && t.unmet().Reason != "":
+		return unpromoted
+	case t.missing() != "":
+		return short
+	case t.seen.Wanted.ID == "":
+		return unresolved
+	case !t.confirmed():
+		return unconfirmed
+	default:
+		return due
+	}
+}
+
+// atWeight is the situation of a step whose weight was given.
+func (t *turn) atWeight() situation {
+	r := t.State.Release
+	s, _ := t.step()
+	switch {
+	case !t.confirmed():
+		return unconfirmed
+	case t.now.Before(r.StepStartedAt.Add(s.hold)):
+		return holding
+	case s.watched && t.seen.Judgement.CandidateRequests <= r.RequestsBefore:
+		return unasked
+	default:
+		return over
+	}
+}
+
+// evaluated says whether the candidate may have traffic.
+func (t *turn) evaluated() bool {
+	outcome := t.seen.Versions[t.State.Release.Candidate].Evaluation.Outcome
+	return outcome == EvaluationPassed || outcome == EvaluationDisabled
+}
+
+// against is the evidence against the candidate, if there is any. That an evaluation cannot be carried out speaks against
+// a version only before it has traffic.
+func (t *turn) against() Progress {
+	candidate := t.State.Release.Candidate
+	serves := t.State.Weights[candidate] > 0
+	evaluation := t.seen.Versions[candidate].Evaluation
+	judged := t.seen.Judgement
+	switch {
+	case serves && judged.Verdict == analysis.Fail:
+		return Progress{Reason: judged.Reason, Message: judged.Message}
+	case evaluation.Outcome == EvaluationFailed:
+		return Progress{Reason: ReasonEvaluationFailed, Message: evaluation.Message}
+	case evaluation.Outcome == EvaluationError && !serves:
+		return Progress{Reason: ReasonEvaluationError, Message: evaluation.Message}
+	default:
+		return Progress{}
+	}
+}
+
+// late says whether a candidate without traffic is neither ready nor evaluated although its time is over.
+func (t *turn) late() bool {
+	r := t.State.Release
+	inTime := !r.FirstWeightAt.IsZero() || t.now.Before(r.StartedAt.Add(t.policy.ProgressDeadline))
+	return !inTime && (!t.evaluated() || t.missing() != "")
+}
+
+// missing is the version whose ready Pods cannot take the step's weights; empty if none. A weight that does not rise needs
+// no more Pods: what is lost is the routers' business.
+func (t *turn) missing() ID {
+	r := t.State.Release
+	s, _ := t.step()
+	n := t.policy.Replicas
+	short := func(id ID, weight int) bool {
+		return id != "" && weight > t.State.Weights[id] && t.seen.Versions[id].Ready < podsFor(weight, n)
+	}
+	switch {
+	case short(r.Candidate, s.weight):
+		return r.Candidate
+	case short(t.State.Stable, all-s.weight):
+		return t.State.Stable
+	default:
+		return ""
+	}
+}

@@ -1,0 +1,280 @@
+package rollout_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/suoke-life/suoke/internal/release/rollout"
+)
+
+// world is what the engine decides about: it applies decisions, and lets everything else happen when a test says so.
+type world struct {
+	now      time.Time
+	state    rollout.State
+	policy   rollout.Policy
+	wanted   rollout.Wanted
+	versions map[rollout.ID]rollout.Version
+	replicas map[rollout.ID]int
+	routers  []rollout.Router
+	// splits by revision, and when each was confirmed by every ready router.
+	splits    map[int64]map[rollout.ID]int
+	confirmed map[int64]time.Time
+	// judged is what was counted of a candidate, as the first return value of release names it.
+	judged    map[string]rollout.Judgement
+	served    map[rollout.ID]bool
+	last      rollout.Decision
+	fault     string
+	decisions int
+}
+
+func newWorld() *world {
+	return &world{
+		now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
+		policy: rollout.Policy{
+			Strategy: rollout.RollingUpdate, Replicas: 1, RollbackEnabled: true, ProgressDeadline: 10 * time.Minute,
+			ScaleDownDelay: 10 * time.Minute,
+		},
+		versions: map[rollout.ID]rollout.Version{}, replicas: map[rollout.ID]int{},
+		splits: map[int64]map[rollout.ID]int{}, confirmed: map[int64]time.Time{},
+		judged: map[string]rollout.Judgement{}, served: map[rollout.ID]bool{},
+	}
+}
+
+// id of a version: other than its name, as in a cluster.
+func id(version string) rollout.ID { return rollout.ID("m-" + version) }
+
+// release under way, by candidate and attempt.
+func (w *world) release() (string, bool) {
+	r := w.state.Release
+	if r == nil {
+		return "", false
+	}
+	return fmt.Sprintf("%s %d", r.Candidate, r.Attempt), true
+}
+
+func (w *world) want(version string) {
+	if version == "" {
+		w.wanted = rollout.Wanted{}
+		return
+	}
+	w.wanted = rollout.Wanted{ID: id(version), Version: version}
+	w.know(version)
+}
+
+func (w *world) know(version string) {
+	if _, known := w.versions[id(version)]; !known {
+		w.versions[id(version)] = rollout.Version{Version: version}
+	}
+}
+
+func (w *world) change(version string, change func(*rollout.Version)) {
+	w.know(version)
+	v := w.versions[id(version)]
+	change(&v)
+	w.versions[id(version)] = v
+}
+
+func (w *world) observation() rollout.Observation {
+	o := rollout.Observation{Wanted: w.wanted, Versions: maps.Clone(w.versions), Routers: slices.Clone(w.routers)}
+	if r := w.state.Release; r != nil && !r.FirstWeightAt.IsZero() {
+		name, _ := w.release()
+		o.Judgement = w.judged[name]
+	}
+	return o
+}
+
+// decide takes one decision and holds it against the invariants.
+func (w *world) decide() rollout.Decision {
+	w.decisions++
+	w.noteConfirmed() // routers that are not ready any more confirm by that
+	seen := w.observation()
+	before := stored(w.state)
+	d := rollout.Decide(w.state, w.policy, seen, w.now)
+	w.expect(cmp.Equal(before, w.state, cmpopts.EquateEmpty()), "Decide changed the state that it was given")
+	w.expect(cmp.Equal(d, rollout.Decide(stored(w.state), w.policy, seen, w.now.Local()), cmpopts.EquateEmpty()), "the same question was answered differently")
+	w.checkSplit(before, d)
+	w.checkCapacity(d)
+	return d
+}
+
+// remember is the first write of a decision.
+func (w *world) remember(d rollout.Decision) {
+	w.state, w.last = stored(d.State), d
+	w.splits[d.State.Revision] = d.State.Weights
+	for version := range d.State.Weights {
+		w.served[version] = true
+	}
+}
+
+// stored is a state as it comes back from where it is kept.
+func stored(s rollout.State) rollout.State {
+	text, err := json.Marshal(s)
+	if err != nil {
+		panic(err)
+	}
+	var back rollout.State
+	if err := json.Unmarshal(text, &back); err != nil {
+		panic(err)
+	}
+	return back
+}
+
+// apply scales what the decision names, the first so many changes, in the order of their names.
+func (w *world) apply(d rollout.Decision, changes int) {
+	for _, version := range slices.Sorted(maps.Keys(w.versions)) {
+		if changes == 0 {
+			return
+		}
+		if w.replicas[version] == d.Replicas[version] {
+			continue
+		}
+		changes--
+		w.replicas[version] = d.Replicas[version]
+		v := w.versions[version]
+		v.Ready = min(v.Ready, w.replicas[version])
+		w.versions[version] = v
+	}
+}
+
+const everything = -1
+
+// turn decides and applies.
+func (w *world) turn() {
+	d := w.decide()
+	w.remember(d)
+	w.apply(d, everything)
+}
+
+// confirm lets a router take on the split.
+func (w *world) confirm(i int) {
+	w.routers[i].AppliedRevision = w.state.Revision
+	w.noteConfirmed()
+}
+
+func (w *world) setReady(i int, ready bool) {
+	if ready && !w.routers[i].Ready {
+		w.routers[i].AppliedRevision, w.routers[i].Since = w.state.Revision, w.now // it reads the route before it is ready
+	}
+	w.routers[i].Ready = ready
+	w.noteConfirmed()
+}
+
+func (w *world) noteConfirmed() {
+	for _, r := range w.routers {
+		if r.Ready && r.AppliedRevision != w.state.Revision {
+			return
+		}
+	}
+	if w.confirmed[w.state.Revision].IsZero() {
+		w.confirmed[w.state.Revision] = w.now
+	}
+}
+
+// podsReady lets every wanted Pod come up.
+func (w *world) podsReady() {
+	for version, n := range w.replicas {
+		v := w.versions[version]
+		v.Ready = n
+		w.versions[version] = v
+	}
+}
+
+// expect keeps the first thing that does not hold.
+func (w *world) expect(holds bool, format string, args ...any) {
+	if !holds && w.fault == "" {
+		w.fault = fmt.Sprintf("decision %d: ", w.decisions) + fmt.Sprintf(format, args...)
+	}
+}
+
+// checkSplit holds a decision's weights against what may be.
+func (w *world) checkSplit(before rollout.State, d rollout.Decision) {
+	after := d.State
+	sum := 0
+	for version, weight := range after.Weights {
+		sum += weight
+		w.expect(weight > 0, "%s has weight %d", version, weight)
+		w.expect(version == after.Stable || after.Release != nil && version == after.Release.Candidate, "%s has weight and is neither stable nor candidate", version)
+	}
+	w.expect(sum == 0 || sum == 100, "weights sum to %d", sum)
+	same := cmp.Equal(before.Weights, after.Weights, cmpopts.EquateEmpty()) && before.Stable == after.Stable
+	w.expect(same == (before.Revision == after.Revision), "revision %d became %d, weights %v became %v", before.Revision, after.Revision, before.Weights, after.Weights)
+	w.expect(after.Revision <= before.Revision+1, "two splits in one decision")
+	w.expect(len(after.History) <= 50, "%d transitions are kept", len(after.History))
+	for version, weight := range after.Weights {
+		if weight > before.Weights[version] {
+			w.checkRaise(before, after, version, weight)
+		}
+	}
+	w.checkEnd(before, after)
+}
+
+// checkRaise: a weight is raised within ready capacity and after the evaluation, or returned to stable in one write.
+func (w *world) checkRaise(before, after rollout.State, version rollout.ID, weight int) {
+	v := w.versions[version]
+	if version == before.Stable {
+		ended := before.Release != nil && (after.Release == nil || after.Release.Candidate != before.Release.Candidate)
+		if ended && before.Release.Strategy != rollout.RollingUpdate {
+			w.expect(weight == 100, "an abort returned %d %%", weight)
+			return
+		}
+	} else {
+		outcome := v.Evaluation.Outcome
+		w.expect(outcome == rollout.EvaluationPassed || outcome == rollout.EvaluationDisabled, "%s got weight while its evaluation is %q", version, outcome)
+	}
+	w.expect(100*v.Ready >= weight*w.policy.Replicas, "%s was raised to %d %% with %d of %d Pods ready", version, weight, v.Ready, w.policy.Replicas)
+}
+
+// checkEnd: a release that ends gives everything back at once, but for a rolling update's.
+func (w *world) checkEnd(before, after rollout.State) {
+	for _, h := range after.History[min(len(after.History), len(before.History)):] {
+		w.expect(h.Reason != "" && h.Message != "" && h.Version != "", "a transition says too little: %+v", h)
+		r := before.Release
+		if h.To != rollout.Rollback || r == nil || r.Strategy == rollout.RollingUpdate || before.Weights[r.Candidate] == 0 {
+			continue
+		}
+		w.expect(after.Stable == "" || after.Weights[after.Stable] == 100, "after an abort stable has %d %%", after.Weights[after.Stable])
+	}
+}
+
+// checkCapacity: no version is shrunk below what a ready router may still send to it.
+func (w *world) checkCapacity(d rollout.Decision) {
+	n := w.policy.Replicas
+	if r := d.State.Release; r != nil && d.State.Stable != "" && (r.Strategy != rollout.RollingUpdate || r.Returning != nil) {
+		w.expect(d.Replicas[d.State.Stable] >= n, "in mid-release stable is to have %d of %d Pods", d.Replicas[d.State.Stable], n)
+	}
+	for version, pods := range w.replicas {
+		if d.Replicas[version] >= pods || !w.served[version] {
+			continue
+		}
+		for _, r := range w.routers {
+			if r.Ready {
+				needed := n * w.splits[r.AppliedRevision][version] / 100
+				w.expect(d.Replicas[version] >= needed, "%s shrinks to %d Pods while router %s needs %d", version, d.Replicas[version], r.Name, needed)
+			}
+		}
+		if d.Replicas[version] == 0 {
+			w.checkDrained(version)
+		}
+	}
+}
+
+// checkDrained: a version goes once a split without it was confirmed, and no request to it can be under way.
+func (w *world) checkDrained(version rollout.ID) {
+	var since time.Time
+	for revision := w.state.Revision; revision > 0 && w.splits[revision][version] == 0; revision-- {
+		if at := w.confirmed[revision]; !at.IsZero() {
+			since = at
+		}
+	}
+	w.expect(!since.IsZero(), "%s goes before a split without it was confirmed", version)
+	for _, r := range w.routers {
+		drained := r.InFlight[version] == 0 || w.now.Sub(since) >= time.Minute
+		w.expect(drained, "%s goes with %d requests in flight", version, r.InFlight[version])
+	}
+}

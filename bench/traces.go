@@ -10,7 +10,7 @@ import (
 )
 
 //go:embed data/AzureLLMInferenceTrace_conv.csv.gz
-var conversation []byte //nolint:gochecknoglobals // go:embed needs a package variable; nothing writes it
+var conversation []byte
 
 // Conversation returns an hour of requests to a conversation service, as CSV with a column TIMESTAMP.
 func Conversation() (io.Reader, error) {

@@ -33,6 +33,8 @@ const (
 	maxAnswer = 16 << 20
 	// codeClientGone is counted for a client that left before the answer.
 	codeClientGone = 499
+	// clientGone is written to it all the same: without a status it would be a 200.
+	clientGone = "the client left before the answer"
 
 	agentsPath = "/api/agents/"
 )
@@ -79,12 +81,13 @@ func (e *Edge) names() string { return strings.Join(slices.Sorted(maps.Keys(e.ag
 // index says how the API is used.
 func (e *Edge) index(w http.ResponseWriter, in *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	_, _ = fmt.Fprintf(w, `Suoke Life. Agents: %s.
+	text := fmt.Sprintf(`Suoke Life. Agents: %s.
 
   curl -d '{"inputs": [[1, 2, 3]]}' http://%s%s<agent>/v1/infer
 
 inputs are rows of numbers, one a case, or one case by name: {"inputs": {"age": 52, "bmi": 27.5}}.
-`, e.names(), in.Host, agentsPath) // nobody to tell if the client has left
+`, e.names(), in.Host, agentsPath)
+	_, _ = io.WriteString(w, text) //nolint:gosec // plain text runs nowhere; nobody to tell if the client has left
 }
 
 // pass sends a request to a Pod of its agent.
@@ -135,33 +138,35 @@ func outgoing(ctx context.Context, in *http.Request, body []byte) *http.Request 
 			delete(header, name)
 		}
 	}
-	reopen := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
-	stream, _ := reopen()
 	out := &http.Request{
-		Method:        in.Method,
-		URL:           &url.URL{Path: "/" + in.PathValue("path"), RawQuery: in.URL.RawQuery},
-		Header:        header,
-		Host:          in.Host,
-		Body:          stream,
-		GetBody:       reopen,
-		ContentLength: int64(len(body)),
+		Method: in.Method,
+		URL:    &url.URL{Path: "/" + in.PathValue("path"), RawQuery: in.URL.RawQuery},
+		Header: header,
+		Host:   in.Host,
+	}
+	if len(body) > 0 {
+		out.ContentLength = int64(len(body))
+		out.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+		out.Body, _ = out.GetBody()
 	}
 	return out.WithContext(ctx)
 }
 
 func unread(w http.ResponseWriter, err error) int {
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
+	if tooLarge, is := errors.AsType[*http.MaxBytesError](err); is {
 		return refuse(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("send at most %d bytes; split the rows over several requests", tooLarge.Limit))
 	}
-	return codeClientGone
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return refuse(w, codeClientGone, clientGone)
+	}
+	return refuse(w, http.StatusBadRequest, "the body could not be read to its end; send it again")
 }
 
 func failed(ctx context.Context, w http.ResponseWriter, in *http.Request, err error) int {
 	name := in.PathValue("agent")
 	switch {
 	case in.Context().Err() != nil:
-		return codeClientGone
+		return refuse(w, codeClientGone, clientGone)
 	case ctx.Err() != nil:
 		return refuse(w, http.StatusGatewayTimeout, fmt.Sprintf("%s did not answer within %v", name, LongestAnswer))
 	case errors.Is(err, balance.ErrNoEndpoint):

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strings"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
@@ -17,6 +18,8 @@ const (
 	// longestWindow and longestPeriod are what the API server accepts, in seconds.
 	longestWindow = 3600
 	longestPeriod = 1800
+	// ourMetrics is the prefix of the metrics that every agent has besides its own counter.
+	ourMetrics = "suoke_"
 )
 
 // check reports everything that is wrong, each with what to write.
@@ -70,7 +73,7 @@ func (a Agent) check() []error {
 	refuse(isPercent(a.Targets.CPU), "targets.cpu: write a percentage from 1 to 100")
 	refuse(isPercent(a.Targets.Memory), "targets.memory: write a percentage from 1 to 100")
 	refuse(isMetric(a.Metric.Name), "metric.name: write the rate's name, such as ai_inference_requests_per_second")
-	refuse(isMetric(a.Metric.Counter), "metric.counter: write the counter on the Pods' /metrics, such as ai_inference_requests_total")
+	refuse(isMetric(a.Metric.Counter) && !strings.HasPrefix(a.Metric.Counter, ourMetrics), "metric.counter: write the counter on the Pods' /metrics, such as ai_inference_requests_total; %s is taken", ourMetrics)
 	refuse(a.Metric.Target >= 1, "metric.target: write the wanted requests per second and Pod, at least 1")
 
 	wrong = append(wrong, prefixed("behavior.scaleUp", checkRules(a.Behavior.ScaleUp))...)
@@ -92,8 +95,12 @@ func checkRules(rules *autoscalingv2.HPAScalingRules) []error {
 		return []error{errors.New("write stabilizationWindowSeconds and policies")}
 	}
 	var wrong []error
+	selections := []autoscalingv2.ScalingPolicySelect{autoscalingv2.MaxChangePolicySelect, autoscalingv2.MinChangePolicySelect, autoscalingv2.DisabledPolicySelect}
 	if w := rules.StabilizationWindowSeconds; w == nil || *w < 0 || *w > longestWindow {
 		wrong = append(wrong, fmt.Errorf("stabilizationWindowSeconds: write 0 to %d", longestWindow))
+	}
+	if s := rules.SelectPolicy; s != nil && !slices.Contains(selections, *s) {
+		wrong = append(wrong, fmt.Errorf("selectPolicy: write %s", join(selections)))
 	}
 	if len(rules.Policies) == 0 {
 		wrong = append(wrong, errors.New("policies: write at least one, such as {type: Pods, value: 2, periodSeconds: 60}"))

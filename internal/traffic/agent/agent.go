@@ -12,6 +12,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -106,11 +107,7 @@ func (a *Agent) infer(ctx context.Context, body io.Reader) (answer, error) {
 	if err := json.Unmarshal(data, &r); err != nil {
 		return answer{}, readable(err)
 	}
-	meta, err := a.model.expected(ctx)
-	if err != nil {
-		return answer{}, err
-	}
-	rows, err := r.matrix(meta.Parameters.Features)
+	meta, rows, err := a.rows(ctx, r)
 	if err != nil {
 		return answer{}, err
 	}
@@ -118,48 +115,74 @@ func (a *Agent) infer(ctx context.Context, body io.Reader) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	labels, err := a.labels(ctx, given)
+	answering, err := a.answering(ctx, given, meta)
 	if err != nil {
 		return answer{}, err
 	}
-	outputs, err := given.outputs(len(rows), labels)
+	if r.named != nil && !slices.Equal(answering.Features, meta.Parameters.Features) {
+		// Its numbers stood in the order of another version's features: a good answer to a wrong question.
+		return answer{}, modelError{code: http.StatusServiceUnavailable, says: "the model is changing its features; ask again in a moment", retryAfter: "1"}
+	}
+	outputs, err := given.outputs(len(rows), answering.Labels)
 	if err != nil {
-		return answer{}, errModel{code: http.StatusBadGateway, says: err.Error()}
+		return answer{}, modelError{code: http.StatusBadGateway, says: err.Error()}
 	}
 	return answer{Agent: a.config.Name, Model: a.config.Model, Version: given.ModelVersion, Outputs: outputs}, nil
 }
 
-// labels of the version that answered. Without them an answer would be right but unreadable; a version that cannot be
-// asked any more, because it has just gone, is read without.
-func (a *Agent) labels(ctx context.Context, given reply) ([]string, error) {
-	meta, err := a.model.of(ctx, given.ModelVersion)
-	if err != nil && ctx.Err() != nil {
-		return nil, unreachable(ctx, err)
+// rows are the request's, as the model wants them. What is remembered of the model may be of a version that serves no
+// more, so a request is not refused for it before the model was asked again.
+func (a *Agent) rows(ctx context.Context, r request) (metadata, [][]float64, error) {
+	meta, err := a.model.expected(ctx)
+	if err != nil {
+		return metadata{}, nil, err
 	}
-	return meta.Parameters.Labels, nil
+	if rows, err := r.matrix(meta.Parameters.Features); err == nil {
+		return meta, rows, nil
+	}
+	if meta, err = a.model.fetch(ctx, ""); err != nil {
+		return metadata{}, nil, err
+	}
+	rows, err := r.matrix(meta.Parameters.Features)
+	return meta, rows, err
+}
+
+// answering says what the numbers of the version that answered mean. One that cannot be asked any more, because it has
+// just gone, is read by its features as they were expected and without labels.
+func (a *Agent) answering(ctx context.Context, given reply, expected metadata) (parameters, error) {
+	meta, err := a.model.of(ctx, given.ModelVersion)
+	switch {
+	case err == nil:
+		return meta.Parameters, nil
+	case ctx.Err() != nil:
+		return parameters{}, err
+	default:
+		return parameters{Features: expected.Parameters.Features}, nil
+	}
 }
 
 // readable is the sentence for a body that is no request.
 func readable(err error) error {
-	var input errInput
-	if errors.As(err, &input) {
+	if input, is := errors.AsType[inputError](err); is {
 		return input
 	}
 	return wrong(`write JSON such as {"inputs": [[1, 2, 3]]}: %v`, err)
 }
 
 func unread(err error) error {
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
+	if tooLarge, is := errors.AsType[*http.MaxBytesError](err); is {
 		return wrong("send at most %d bytes; split the rows over several requests", tooLarge.Limit)
 	}
-	return context.Canceled
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return context.Canceled
+	}
+	return wrong("the body could not be read to its end; send it again")
 }
 
 // refuse writes the answer to a request that failed, and returns its code.
 func refuse(w http.ResponseWriter, err error) int {
-	var input errInput
-	var asked errModel
+	var input inputError
+	var asked modelError
 	code := http.StatusInternalServerError
 	switch {
 	case errors.As(err, &input):
@@ -170,7 +193,7 @@ func refuse(w http.ResponseWriter, err error) int {
 			w.Header().Set("Retry-After", asked.retryAfter)
 		}
 	case errors.Is(err, context.Canceled):
-		return codeClientGone
+		code = codeClientGone // written all the same: without a status it would be a 200
 	}
 	write(w, code, map[string]string{"error": err.Error()})
 	return code

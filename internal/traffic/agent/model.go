@@ -33,14 +33,14 @@ type model struct {
 	known  map[string]metadata
 }
 
-// errModel is an answer of the model or the router that is not 200.
-type errModel struct {
+// modelError is an answer of the model or the router that is not 200.
+type modelError struct {
 	code       int
 	says       string
 	retryAfter string
 }
 
-func (e errModel) Error() string { return e.says }
+func (e modelError) Error() string { return e.says }
 
 // infer asks for the rows' answers.
 func (m *model) infer(ctx context.Context, q question) (reply, error) {
@@ -120,12 +120,12 @@ func (m *model) call(ctx context.Context, method, path string, body []byte, into
 	case err != nil:
 		return unreachable(ctx, err)
 	case len(data) > maxReply:
-		return errModel{code: http.StatusBadGateway, says: fmt.Sprintf("the model's answer is larger than %d bytes; send fewer rows", maxReply)}
+		return modelError{code: http.StatusBadGateway, says: fmt.Sprintf("the model's answer is larger than %d bytes; send fewer rows", maxReply)}
 	case res.StatusCode != http.StatusOK:
 		return refused(res, data)
 	}
 	if err := json.Unmarshal(data, into); err != nil {
-		return errModel{code: http.StatusBadGateway, says: "the model's answer is no JSON of the Open Inference Protocol"}
+		return modelError{code: http.StatusBadGateway, says: "the model's answer is no JSON of the Open Inference Protocol"}
 	}
 	return nil
 }
@@ -135,11 +135,11 @@ func unreachable(ctx context.Context, err error) error {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return context.Canceled
 	case ctx.Err() != nil:
-		return errModel{code: http.StatusGatewayTimeout, says: "the model did not answer in time"}
+		return modelError{code: http.StatusGatewayTimeout, says: "the model did not answer in time"}
 	case errors.Is(err, balance.ErrNoEndpoint):
-		return errModel{code: http.StatusServiceUnavailable, says: "no router is ready; `kubectl get pods -l app.kubernetes.io/component=router` shows them", retryAfter: "1"}
+		return modelError{code: http.StatusServiceUnavailable, says: "no router is ready; `kubectl get pods -l app.kubernetes.io/component=router` shows them", retryAfter: "1"}
 	default:
-		return errModel{code: http.StatusBadGateway, says: "the connection to the model broke"}
+		return modelError{code: http.StatusBadGateway, says: "the connection to the model broke"}
 	}
 }
 
@@ -151,7 +151,7 @@ func refused(res *http.Response, data []byte) error {
 	if err := json.Unmarshal(data, &body); err != nil || body.Error == "" {
 		body.Error = fmt.Sprintf("the model answered %d", res.StatusCode)
 	}
-	e := errModel{code: http.StatusBadGateway, says: body.Error, retryAfter: res.Header.Get("Retry-After")}
+	e := modelError{code: http.StatusBadGateway, says: body.Error, retryAfter: res.Header.Get("Retry-After")}
 	switch res.StatusCode {
 	case http.StatusBadRequest, http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		e.code = res.StatusCode

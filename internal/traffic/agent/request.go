@@ -1,9 +1,11 @@
 package agent
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -11,17 +13,17 @@ import (
 // maxRows of one request.
 const maxRows = 1024
 
-// errInput is a request that its client must write differently.
-type errInput struct{ says string }
+// inputError is a request that its client must write differently.
+type inputError struct{ says string }
 
-func (e errInput) Error() string { return e.says }
+func (e inputError) Error() string { return e.says }
 
-func wrong(format string, args ...any) error { return errInput{fmt.Sprintf(format, args...)} }
+func wrong(format string, args ...any) error { return inputError{fmt.Sprintf(format, args...)} }
 
 // request is what a client sends: rows, or one case by feature name.
 type request struct {
 	rows  [][]float64
-	named map[string]float64
+	named map[string]*float64
 }
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -38,18 +40,30 @@ func (r *request) UnmarshalJSON(data []byte) error {
 	} else {
 		err = json.Unmarshal(envelope.Inputs, &r.rows)
 	}
-	var kind *json.UnmarshalTypeError
 	switch {
-	case errors.As(err, &kind):
-		return wrong("inputs: write numbers only, not a %s", kind.Value)
 	case err != nil:
-		return wrong("inputs: write rows of numbers, or numbers by feature name")
+		return noNumbers(err)
 	case len(r.rows) == 0 && len(r.named) == 0:
 		return wrong("inputs: write at least one row of numbers, or one number by feature name")
 	case len(r.rows) > maxRows:
 		return wrong("inputs: write at most %d rows at a time, not %d", maxRows, len(r.rows))
+	case r.rows != nil && bytes.Contains(envelope.Inputs, []byte("null")):
+		return wrong("inputs: write numbers only; a value is null") // encoding/json would make a 0 of it
 	}
 	return nil
+}
+
+// noNumbers is the sentence for inputs that are JSON but no numbers.
+func noNumbers(err error) error {
+	var kind *json.UnmarshalTypeError
+	switch {
+	case !errors.As(err, &kind) || kind.Type.Kind() != reflect.Float64:
+		return wrong("inputs: write rows of numbers such as [[1, 2, 3]], or numbers by feature name")
+	case strings.HasPrefix(kind.Value, "number "):
+		return wrong("inputs: %s is too large", kind.Value)
+	default:
+		return wrong("inputs: write numbers only; a value is of the type %s", kind.Value)
+	}
 }
 
 // matrix returns the request's rows as the model's features want them.
@@ -62,8 +76,11 @@ func (r *request) matrix(names []string) ([][]float64, error) {
 	if width == 0 {
 		width = len(r.rows[0])
 	}
+	if width == 0 {
+		return nil, wrong("inputs[0]: write at least one number")
+	}
 	for i, row := range r.rows {
-		if len(row) == 0 || len(row) != width {
+		if len(row) != width {
 			return nil, wrong("inputs[%d]: write %d numbers, not %d%s", i, width, len(row), named(names))
 		}
 	}
@@ -77,11 +94,11 @@ func (r *request) ordered(names []string) ([]float64, error) {
 	row := make([]float64, len(names))
 	var missing []string
 	for i, name := range names {
-		value, found := r.named[name]
-		if !found {
+		if value := r.named[name]; value != nil {
+			row[i] = *value
+		} else {
 			missing = append(missing, name)
 		}
-		row[i] = value
 	}
 	if len(missing) > 0 {
 		return nil, wrong("inputs: write a number for each of %s", shortened(missing))

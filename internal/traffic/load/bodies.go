@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 )
 
@@ -51,7 +52,7 @@ func inputs(row []string) ([]byte, error) {
 	numbers := make([]float64, len(row))
 	for i, text := range row {
 		var err error
-		if numbers[i], err = strconv.ParseFloat(text, 64); err != nil {
+		if numbers[i], err = strconv.ParseFloat(text, 64); err != nil || math.IsNaN(numbers[i]) || math.IsInf(numbers[i], 0) {
 			return nil, fmt.Errorf("column %d: write a number, not %q", i+1, text)
 		}
 	}

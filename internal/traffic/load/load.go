@@ -19,8 +19,9 @@ import (
 )
 
 const (
-	// MaxRate in requests per second, and MaxDuration of one Run.
-	MaxRate     = 20000
+	// MaxRate of one Run, in requests per second.
+	MaxRate = 20000
+	// MaxDuration of one Run.
 	MaxDuration = 6 * time.Hour
 	// maxAnswer bytes are read of an answer.
 	maxAnswer = 1 << 20
@@ -77,24 +78,30 @@ func Start(ctx context.Context, config Config) (*Run, error) {
 	if err := config.check(); err != nil {
 		return nil, err
 	}
-	ctx, stop := context.WithTimeout(ctx, config.Duration)
+	return start(ctx, config, &http.Transport{
+		DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+		MaxIdleConns:        int(config.MaxInFlight),
+		MaxIdleConnsPerHost: int(config.MaxInFlight),
+		IdleConnTimeout:     30 * time.Second,
+	}), nil
+}
+
+func start(ctx context.Context, config Config, transport http.RoundTripper) *Run {
+	ctx, stop := context.WithCancel(ctx)
 	r := &Run{
 		config:   config,
 		recorder: newRecorder(),
 		stop:     stop,
 		done:     make(chan struct{}),
 		client: &http.Client{
-			Timeout: config.Timeout,
-			Transport: &http.Transport{
-				DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
-				MaxIdleConns:        int(config.MaxInFlight),
-				MaxIdleConnsPerHost: int(config.MaxInFlight),
-				IdleConnTimeout:     30 * time.Second,
-			},
+			Timeout:   config.Timeout,
+			Transport: transport,
+			// A redirect could lead to a target that Check refuses.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}
 	go r.send(ctx)
-	return r, nil
+	return r
 }
 
 // Stats so far.
@@ -110,7 +117,8 @@ func (r *Run) Stop() Stats {
 	return r.Stats()
 }
 
-// send sends each request when it is due.
+// send sends each request when it is due. How many are due follows from the Config alone, so a sender that is late sends
+// them late.
 func (r *Run) send(ctx context.Context) {
 	defer close(r.done)
 	defer r.stop()
@@ -119,8 +127,9 @@ func (r *Run) send(ctx context.Context) {
 	defer requests.Wait()
 	start := time.Now()
 	for n := 0; ; n++ {
-		due := start.Add(r.config.Pattern.At(n, r.config.Rate))
-		if !sleep(ctx, time.Until(due)) {
+		after := r.config.Pattern.At(n, r.config.Rate)
+		due := start.Add(after)
+		if after >= r.config.Duration || !sleep(ctx, time.Until(due)) {
 			return
 		}
 		r.recorder.sent()

@@ -423,7 +423,9 @@ func TestReaskingStaysWithinItsBudget(t *testing.T) {
 }
 
 func TestPaths(t *testing.T) {
-	path := func(rw http.ResponseWriter, r *http.Request) { _, _ = fmt.Fprint(rw, r.Method, " ", r.URL.RequestURI()) }
+	path := func(rw http.ResponseWriter, r *http.Request) {
+		_, _ = fmt.Fprint(rw, r.Method, " ", r.URL.RequestURI())
+	}
 	w := newWorld(t)
 	w.serve(stable, path)
 	w.serve(candidate, path)

@@ -43,6 +43,7 @@ func (c *Cluster) Client() (kubernetes.Interface, error) {
 	return client, nil
 }
 
+// Config says how to reach the API server: as the Pod that the process runs in, else by the kubeconfig.
 func (c *Cluster) Config() (*rest.Config, error) {
 	if c.Kubeconfig == "" {
 		if config, err := rest.InClusterConfig(); err == nil {

@@ -83,34 +83,40 @@ func (s *Server) ready() error {
 
 // Run serves until the context ends, then drains. It returns nil if every request was answered.
 func (s *Server) Run(ctx context.Context) error {
-	var servers []*http.Server
-	var group errgroup.Group
-	failed := make(chan struct{})
-	var once atomic.Bool
+	var sockets []net.Listener
 	for _, l := range s.Listeners {
 		socket, err := (&net.ListenConfig{}).Listen(ctx, "tcp", l.Address)
 		if err != nil {
-			closeAll(servers)
-			return errors.Join(fmt.Errorf("listening: %w", err), group.Wait())
+			for _, open := range sockets {
+				_ = open.Close() // nothing was served on it yet
+			}
+			return fmt.Errorf("listening: %w", err)
 		}
-		server := bounded(l.Handler)
-		servers = append(servers, server)
+		sockets = append(sockets, socket)
 		s.Log.Info("listening", "address", socket.Addr().String())
+	}
+	return s.serve(ctx, sockets)
+}
+
+// serve serves on the Listeners' sockets until the context ends or one of them fails.
+func (s *Server) serve(ctx context.Context, sockets []net.Listener) error {
+	group, serving := errgroup.WithContext(ctx)
+	var servers []*http.Server
+	for i, socket := range sockets {
+		server := s.bounded(s.Listeners[i].Handler)
+		servers = append(servers, server)
 		group.Go(func() error {
-			err := server.Serve(socket)
-			if errors.Is(err, http.ErrServerClosed) {
-				return nil
+			if err := server.Serve(socket); !errors.Is(err, http.ErrServerClosed) {
+				return fmt.Errorf("serving %s: %w", socket.Addr(), err)
 			}
-			if once.CompareAndSwap(false, true) {
-				close(failed)
-			}
-			return fmt.Errorf("serving %s: %w", socket.Addr(), err)
+			return nil
 		})
 	}
-	select {
-	case <-ctx.Done():
-	case <-failed:
-		closeAll(servers)
+	<-serving.Done()
+	if ctx.Err() == nil {
+		for _, server := range servers {
+			_ = server.Close() // the process is ending with a better reason
+		}
 		return group.Wait()
 	}
 	return errors.Join(s.stop(servers), group.Wait())
@@ -130,24 +136,25 @@ func (s *Server) stop(servers []*http.Server) error {
 			_ = server.Close() // its requests had their time
 		}
 	}
-	s.Log.Info("drained")
+	s.Log.Info("stopped", "error", unanswered)
 	return unanswered
 }
 
-func bounded(handler http.Handler) *http.Server {
+// bounded is a server of a handler. Once the process stops, answers close their connections, so that clients which keep
+// them have left before the server does.
+func (s *Server) bounded(handler http.Handler) *http.Server {
 	return &http.Server{
-		Handler:           handler,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, in *http.Request) {
+			if s.stopping.Load() {
+				w.Header().Set("Connection", "close")
+			}
+			handler.ServeHTTP(w, in)
+		}),
 		MaxHeaderBytes:    maxHeader,
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       requestTimeout,
 		WriteTimeout:      answerTimeout,
 		IdleTimeout:       idleTimeout,
-	}
-}
-
-func closeAll(servers []*http.Server) {
-	for _, server := range servers {
-		_ = server.Close() // the process is ending with a better reason
 	}
 }
 

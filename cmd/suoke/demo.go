@@ -1,11 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"text/tabwriter"
 
@@ -16,7 +19,6 @@ import (
 
 	suokev1 "github.com/suoke-life/suoke/api/v1"
 	"github.com/suoke-life/suoke/internal/demo"
-	"github.com/suoke-life/suoke/internal/profile"
 	"github.com/suoke-life/suoke/internal/traffic/load"
 	"github.com/suoke-life/suoke/internal/traffic/server"
 )
@@ -63,7 +65,8 @@ func runDemo(ctx context.Context, o demoOptions, out, progress io.Writer) error 
 			return fmt.Errorf("printing the report: %w", encodeErr)
 		}
 	} else {
-		printReport(out, report, o.address)
+		printReport(out, report)
+		printNext(out, o.address, environment(o.cluster.Kubeconfig))
 	}
 	if err == nil && !report.Good() {
 		return errors.New("a promise was not kept: see the lines marked ✗")
@@ -93,27 +96,22 @@ func newStory(o demoOptions, progress io.Writer) (*demo.Story, error) {
 	return &demo.Story{Client: api, Namespace: o.cluster.Namespace, Traffic: edge, Out: progress}, nil
 }
 
-// newEdge reads what clients ask of each agent: the rows of its model's data set, and for xiaoai rows as they come in
-// live, which its evaluation data does not hold.
+// newEdge reads what clients ask of each agent.
 func newEdge(o demoOptions) (demo.Edge, error) {
 	pattern, err := readPattern(traceConversation)
 	if err != nil {
 		return demo.Edge{}, err
 	}
 	bodies := map[string][][]byte{}
-	for _, agent := range profile.Embedded().Agents {
-		file := filepath.Join(o.datasets, agent.Model, agent.Model+".csv")
-		if agent.Name == "xiaoai" {
-			file = filepath.Join(o.datasets, "xiaoai-digits-live.csv")
-		}
-		if bodies[agent.Name], err = readFile(file, load.ReadBodies); err != nil {
+	for agent, file := range demo.RowFiles(o.datasets) {
+		if bodies[agent], err = readFile(file, load.ReadBodies); err != nil {
 			return demo.Edge{}, err
 		}
 	}
 	return demo.Edge{URL: o.address, Bodies: bodies, Pattern: pattern}, nil
 }
 
-func printReport(out io.Writer, report demo.Report, address string) {
+func printReport(out io.Writer, report demo.Report) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	chapter := ""
 	for _, row := range report.Rows {
@@ -128,12 +126,30 @@ func printReport(out io.Writer, report demo.Report, address string) {
 		fmt.Fprintf(w, "  %s %s\t%s\n", mark, row.What, row.Value)
 	}
 	_ = w.Flush()
-	fmt.Fprintf(out, `
-The system is up at %[1]s. Try next:
-  curl -s %[1]s/                                  what the edge answers
-  bin/suoke status --watch                        agents and models, live
+}
+
+func printNext(out io.Writer, address, environment string) {
+	fmt.Fprintf(out, "\nThe system is up at %s. Try next:\n", address)
+	if environment != "" {
+		fmt.Fprintf(out, "  %s\n", environment)
+	}
+	fmt.Fprintf(out, `  curl -s %s/    how to ask an agent
+  bin/suoke status --watch          agents and models, live
   kubectl get aimodels,modelversions,hpa -n suoke-life
   kubectl describe aimodel xiaoai-llm-model -n suoke-life
-  make down                                       end it and leave nothing
+  bin/suoke demo                    once more
+  make down                         end it and leave nothing
 `, address)
+}
+
+// environment is the line by which a shell finds the cluster and kubectl as this process does.
+func environment(kubeconfig string) string {
+	if kubeconfig = cmp.Or(kubeconfig, os.Getenv("KUBECONFIG")); kubeconfig == "" {
+		return ""
+	}
+	line := "export KUBECONFIG=" + kubeconfig
+	if kubectl, err := exec.LookPath("kubectl"); err == nil {
+		line += " PATH=" + filepath.Dir(kubectl) + ":$PATH"
+	}
+	return line
 }

@@ -18,14 +18,17 @@ import (
 
 // The example model of xiaoai and its versions; models/README.md says how they were made.
 const (
-	modelName       = "xiaoai-llm-model"
-	baseVersion     = "v2.1.0"
-	betterVersion   = "v2.2.0"
-	worseVersion    = "v2.3.0"
-	failingVersion  = "v2.4.0"
-	canaryShare     = 20
-	canaryHold      = 20 * time.Second
-	releaseDeadline = 6 * time.Minute
+	modelName      = "xiaoai-llm-model"
+	baseVersion    = "v2.1.0"
+	betterVersion  = "v2.2.0"
+	worseVersion   = "v2.3.0"
+	failingVersion = "v2.4.0"
+	canaryShare    = 20
+	canaryHold     = 20 * time.Second
+	baselineTime   = 20 * time.Second
+	// longestDetection is promised from the first failed answer of a candidate to its last one.
+	longestDetection = 5 * time.Second
+	releaseDeadline  = 6 * time.Minute
 )
 
 // baseline makes sure that the base version has all of the traffic, then serves it for a while.
@@ -37,15 +40,13 @@ func (s *Story) baseline(ctx context.Context) ([]Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.say("serving %s for 20 s under the recorded arrivals", baseVersion)
-	if err := pause(ctx, 20*time.Second); err != nil {
-		return nil, err
-	}
+	s.say("serving %s for %v under the recorded arrivals", baseVersion, baselineTime)
+	err = pause(ctx, baselineTime)
 	seen := flow.Stop()
 	return append(clientRows(seen), Row{
 		What: "answer time of " + busyAgent + ", p50 / p99", Good: true,
 		Value: fmt.Sprintf("%.1f ms / %.1f ms", milliseconds(seen[busyAgent].P50), milliseconds(seen[busyAgent].P99)),
-	}), nil
+	}), err
 }
 
 // better releases a version that deserves all of the traffic.
@@ -56,7 +57,7 @@ func (s *Story) better(ctx context.Context) ([]Row, error) {
 		if err != nil {
 			return nil, err
 		}
-		model, err := s.model(ctx)
+		model, err := s.settled(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -64,7 +65,7 @@ func (s *Story) better(ctx context.Context) ([]Row, error) {
 			accuracyRow(model),
 			phaseRow("asked for → canary at 20 %", version, suokev1.VersionCanary, asked),
 			phaseRow("asked for → all of the traffic", version, suokev1.VersionProduction, asked),
-			{What: "stable version", Value: model.Status.StableVersion, Good: model.Status.StableVersion == betterVersion},
+			stableRow(model),
 		}, nil
 	})
 }
@@ -77,16 +78,15 @@ func (s *Story) worse(ctx context.Context) ([]Row, error) {
 		if err != nil {
 			return nil, err
 		}
-		model, err := s.model(ctx)
+		model, err := s.settled(ctx)
 		if err != nil {
 			return nil, err
 		}
-		last := version.Status.PromotionHistory[len(version.Status.PromotionHistory)-1]
 		return []Row{
 			accuracyRow(model),
 			phaseRow("asked for → refused", version, suokev1.VersionRollback, asked),
-			{What: "why", Value: last.Reason, Good: strings.HasPrefix(last.Reason, suokev1.ReasonEvaluationFailed)},
-			{What: "stable version", Value: model.Status.StableVersion, Good: model.Status.StableVersion == betterVersion},
+			reasonRow(version, suokev1.ReasonEvaluationFailed),
+			stableRow(model),
 		}, nil
 	}, unserved(worseVersion))
 }
@@ -100,25 +100,22 @@ func (s *Story) failing(ctx context.Context) ([]Row, error) {
 		if err != nil {
 			return nil, err
 		}
+		model, err := s.settled(ctx)
+		if err != nil {
+			return nil, err
+		}
 		evidence := version.Status.Evidence
 		if evidence == nil || evidence.FirstFailure == nil {
 			return nil, errors.New("the version was returned and its evidence names no failed answer")
 		}
 		first = evidence.FirstFailure.Time
-		last := version.Status.PromotionHistory[len(version.Status.PromotionHistory)-1]
 		return []Row{
 			phaseRow("asked for → canary at 20 %", version, suokev1.VersionCanary, asked),
 			{What: "failed answers of the candidate", Value: fmt.Sprintf("%d of %d", evidence.CandidateFailures, evidence.CandidateRequests), Good: evidence.CandidateFailures > 0},
-			{What: "why", Value: last.Reason, Good: strings.HasPrefix(last.Reason, suokev1.ReasonErrorRate)},
+			reasonRow(version, suokev1.ReasonErrorRate),
+			stableRow(model),
 		}, nil
-	}, func(seen Seen) Row {
-		answers := seen[busyAgent].Versions[failingVersion]
-		took := answers.Last.Sub(first)
-		return Row{
-			What:  "first failed answer → last answer of the candidate",
-			Value: fmt.Sprintf("%.1f s", took.Seconds()), Good: answers.Count > 0 && took <= 5*time.Second,
-		}
-	})
+	}, func(seen Seen) Row { return detectionRow(first, seen[busyAgent].Versions[failingVersion]) })
 }
 
 // underTraffic tells a part of the story while clients ask, and adds what they saw.
@@ -177,18 +174,22 @@ func (s *Story) describeRelease(ctx context.Context, version string) error {
 	if err := client.IgnoreNotFound(s.Client.Delete(ctx, old)); err != nil {
 		return fmt.Errorf("deleting %s of an earlier run: %w", name, err)
 	}
-	accuracy, errors, uptime := 0.9, 0.05, metav1.Duration{Duration: canaryHold}
-	return s.Client.Create(ctx, &suokev1.ModelVersion{
+	accuracy, errorRate, uptime := 0.9, 0.05, metav1.Duration{Duration: canaryHold}
+	err := s.Client.Create(ctx, &suokev1.ModelVersion{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: s.Namespace},
 		Spec: suokev1.ModelVersionSpec{
 			ModelRef: modelName, Version: version, Description: "Released by suoke demo.",
 			CanaryDeployment: suokev1.CanaryDeployment{Enabled: true, TrafficPercentage: canaryShare, Duration: uptime},
 			AutoPromotion: suokev1.AutoPromotion{
 				Enabled:  true,
-				Criteria: suokev1.PromotionCriteria{MinAccuracy: &accuracy, MinUptime: &uptime, MaxErrorRate: &errors},
+				Criteria: suokev1.PromotionCriteria{MinAccuracy: &accuracy, MinUptime: &uptime, MaxErrorRate: &errorRate},
 			},
 		},
 	})
+	if err != nil {
+		return fmt.Errorf("creating %s: %w", name, err)
+	}
+	return nil
 }
 
 func (s *Story) want(ctx context.Context, version string) error {
@@ -250,6 +251,23 @@ func (s *Story) recreate(ctx context.Context, model *suokev1.AIModel) (*suokev1.
 		return nil, fmt.Errorf("creating %s: %w", modelName, err)
 	}
 	return fresh, nil
+}
+
+// settled waits until the model says what became of a release whose version has said so already, and returns it.
+func (s *Story) settled(ctx context.Context) (*suokev1.AIModel, error) {
+	var model *suokev1.AIModel
+	err := poll(ctx, releaseDeadline, func(ctx context.Context) (done bool, err error) {
+		if model, err = s.model(ctx); err != nil {
+			return false, err
+		}
+		status := model.Status
+		return status.ObservedGeneration == model.Generation && status.CandidateVersion == "" &&
+			len(status.Traffic) == 1 && status.Traffic[0].Version == status.StableVersion, nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s has a release under way or its traffic split when neither should be: %w", modelName, err)
+	}
+	return model, nil
 }
 
 func (s *Story) model(ctx context.Context) (*suokev1.AIModel, error) {

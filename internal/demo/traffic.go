@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -19,6 +20,17 @@ type Edge struct {
 	Bodies map[string][][]byte
 	// Pattern of the arrivals.
 	Pattern load.Pattern
+}
+
+// RowFiles are the files, in a folder that models/ was trained into, of the rows that clients ask of each agent of the
+// local profile: those of its model's data set, and for xiaoai rows as they come in live, which its data set does not hold.
+func RowFiles(datasets string) map[string]string {
+	return map[string]string{
+		"xiaoai": filepath.Join(datasets, "xiaoai-digits-live.csv"),
+		"xiaoke": filepath.Join(datasets, "xiaoke-breast-cancer", "xiaoke-breast-cancer.csv"),
+		"laoke":  filepath.Join(datasets, "laoke-symptoms", "laoke-symptoms.csv"),
+		"soer":   filepath.Join(datasets, "soer-diabetes", "soer-diabetes.csv"),
+	}
 }
 
 // Flow is traffic under way, a load for each agent.

@@ -39,10 +39,16 @@ func (e *Endpoint) Run(ctx context.Context) error {
 	base.InstallFlags()
 	base.SecureServing.BindPort = e.Port
 	base.SecureServing.Listener = e.Listener
-	base.SecureServing.ServerCert.GeneratedCert = pair
+	base.SecureServing.ServerCert.CertDirectory = ""
 	base.Authentication.RemoteKubeConfigFile = e.Kubeconfig
 	base.Authorization.RemoteKubeConfigFile = e.Kubeconfig
 	base.WithCustomMetrics(e.Metrics)
+	config, err := base.Config()
+	if err != nil {
+		return fmt.Errorf("serving custom.metrics.k8s.io: %w", err)
+	}
+	// In place of the certificate that the library makes for itself: the API server trusts this one.
+	config.GenericConfig.SecureServing.Cert = pair
 	if err := base.Run(ctx); err != nil {
 		return fmt.Errorf("serving custom.metrics.k8s.io: %w", err)
 	}

@@ -80,7 +80,7 @@ test: unit e2e ## Run every test: unit, API server and end-to-end on a real clus
 .PHONY: unit
 unit: cluster onnxruntime ## Run the tests of packages; some start an API server
 	go test -race ./...
-	cd localcluster && go test ./internal/...
+	cd localcluster && go test ./internal/... ./cmd/localcluster
 
 .PHONY: e2e
 e2e: cluster images models ## Run the end-to-end tests on a cluster of their own

@@ -31,7 +31,7 @@ already is left as it is. What a person talks to is published on 127.0.0.1.
 It runs in a checkout of suoke on Linux, as root or with sudo. A machine that has a cluster already needs none:
 use suoke deploy --context NAME.`,
 		Example: `  suoke up
-  suoke up --dir .local/second --name second --network 2 --api-port 6444 --publish 3001=suoke-life/suokelife-app:80`,
+  suoke up --dir .local/second --name second --network 2 --api-port 6444 --publish 3001=suoke-life/suokelife-service:80`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runUp(cmd.Context(), cmd.Flags(), cmd.OutOrStdout(), cmd.ErrOrStderr())
@@ -43,7 +43,7 @@ use suoke deploy --context NAME.`,
 	f.Int("network", 1, "block of private addresses: 10.(100+N).0.0/16")
 	f.Int("api-port", 6443, "port of 127.0.0.1 for the API server")
 	f.StringArray("publish", nil, "PORT=NAMESPACE/SERVICE:PORT, a Service to be reached at a port of 127.0.0.1; can be repeated\n"+
-		"(default 3000=suoke-life/suokelife-app:80 and 5000=suoke-life/model-registry:5000)")
+		"(default 3000=suoke-life/suokelife-service:80 and 5000=suoke-life/model-registry:5000)")
 	return cmd
 }
 

@@ -92,7 +92,7 @@ func start(t *testing.T) *system {
 		}
 	})
 	s.run(t, "bin/suoke", "up", "--dir", s.dir, "--name", "e2e", "--network", "7", "--api-port", "16443",
-		"--publish", "13000="+namespace+"/suokelife-app:80", "--publish", "15000="+namespace+"/model-registry:5000")
+		"--publish", "13000="+namespace+"/suokelife-service:80", "--publish", "15000="+namespace+"/model-registry:5000")
 	s.run(t, "bin/suoke", "image", "load", "--cluster-dir", s.dir)
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {

@@ -91,25 +91,32 @@ func detach(ctx context.Context, c cluster.Config, out io.Writer) error {
 	cmd.Env = append(os.Environ(), reportVariable+"=1")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	err = cmd.Start()
-	write.Close()
+	_ = write.Close() // the end that stays open is the child's
 	if err != nil {
 		return fmt.Errorf("starting the cluster: %w", err)
 	}
 	// Whoever gives up waiting gives up the cluster; it then reports its end.
-	defer context.AfterFunc(ctx, func() { cmd.Process.Signal(syscall.SIGTERM) })() //nolint:errcheck // one that is gone need not be told
+	defer context.AfterFunc(ctx, func() { _ = cmd.Process.Signal(syscall.SIGTERM) })() // one that is gone need not be told
 	if err := follow(json.NewDecoder(read), out); err != nil {
-		return errors.Join(context.Cause(ctx), err, cmd.Wait())
+		_ = cmd.Wait() // the state says more
+		if errors.Is(err, errEnded) {
+			err = fmt.Errorf("%w (%v): %s says why", err, cmd.ProcessState, log.Name())
+		}
+		return errors.Join(context.Cause(ctx), err)
 	}
 	describe(out, c)
 	return nil
 }
+
+// errEnded says that the process in the background went without a word of why.
+var errEnded = errors.New("the cluster ended before it was up")
 
 // follow shows what the process in the background reports, until it is up.
 func follow(from *json.Decoder, out io.Writer) error {
 	for {
 		var m message
 		if err := from.Decode(&m); err != nil {
-			return errors.New("the cluster ended before it was up")
+			return errEnded
 		}
 		switch {
 		case m.Ready:

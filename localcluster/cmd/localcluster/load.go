@@ -28,7 +28,7 @@ func newLoadCommand() *cobra.Command {
 			if pid == 0 {
 				return fmt.Errorf("no cluster is up in %s: start it with suoke up --dir %s", dir, dir)
 			}
-			record, err := cluster.ReadRecord(dir)
+			record, err := host.WaitReady(cmd.Context(), dir)
 			if err != nil {
 				return err
 			}

@@ -16,21 +16,19 @@ import (
 )
 
 func main() {
-	if len(os.Args) == 2 && os.Args[1] == host.NodeArgument {
-		exit(node.Run(os.Stdin))
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	err := newRootCommand().ExecuteContext(ctx)
-	stop()
-	exit(err)
-}
-
-func exit(err error) {
-	if err != nil {
+	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "localcluster:", err)
 		os.Exit(1)
 	}
-	os.Exit(0)
+}
+
+func run() error {
+	if len(os.Args) == 2 && os.Args[1] == host.NodeArgument {
+		return node.Run(os.Stdin)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	return newRootCommand().ExecuteContext(ctx)
 }
 
 func newRootCommand() *cobra.Command {

@@ -41,7 +41,7 @@ A file DIR/hold-COMPONENT keeps a component (etcd, kubelet, …) down after it w
 	f.StringVar(&o.config.Name, "name", "local", "tells clusters beside each other apart")
 	f.IntVar(&o.config.Network, "network", 1, "block of private addresses: 10.(100+N).0.0/16")
 	f.IntVar(&o.config.APIPort, "api-port", 6443, "port of 127.0.0.1 for the API server")
-	f.StringArrayVar(&o.publish, "publish", []string{"3000=suoke-life/suokelife-app:80", "5000=suoke-life/model-registry:5000"},
+	f.StringArrayVar(&o.publish, "publish", []string{"3000=suoke-life/suokelife-service:80", "5000=suoke-life/model-registry:5000"},
 		"PORT=NAMESPACE/SERVICE:PORT, a Service to be reached at a port of 127.0.0.1; can be repeated, and then replaces the defaults")
 	f.StringSliceVar(&o.images, "images", nil, "archives of images to load")
 	f.BoolVar(&o.foreground, "foreground", false, "stay, and take the cluster down at the end")
@@ -49,9 +49,28 @@ A file DIR/hold-COMPONENT keeps a component (etcd, kubelet, …) down after it w
 }
 
 func (o *upOptions) run(ctx context.Context, out io.Writer) error {
+	if err := o.check(); err != nil {
+		return err
+	}
 	if err := needRoot(); err != nil {
 		return err
 	}
+	if err := os.MkdirAll(o.config.Dir, 0o755); err != nil { //nolint:gosec // who called sudo reads the kubeconfig in it
+		return fmt.Errorf("making --dir: %w", err)
+	}
+	if pid, err := host.Holder(o.config.Dir); err != nil {
+		return err
+	} else if pid > 0 {
+		return joinUp(ctx, o.config, out)
+	}
+	if !o.foreground {
+		return detach(ctx, o.config, out)
+	}
+	return o.supervise(ctx, newReport(out))
+}
+
+// check reads the flags.
+func (o *upOptions) check() error {
 	o.config.Publish = nil
 	for _, text := range o.publish {
 		p, err := cluster.ParsePublication(text)
@@ -68,18 +87,7 @@ func (o *upOptions) run(ctx context.Context, out io.Writer) error {
 			return fmt.Errorf("--images: %w", err)
 		}
 	}
-	if err := os.MkdirAll(o.config.Dir, 0o755); err != nil {
-		return fmt.Errorf("making --dir: %w", err)
-	}
-	if pid, err := host.Holder(o.config.Dir); err != nil {
-		return err
-	} else if pid > 0 {
-		return joinUp(ctx, o.config, out)
-	}
-	if !o.foreground {
-		return detach(ctx, o.config, out)
-	}
-	return o.supervise(ctx, newReport(out))
+	return nil
 }
 
 // supervise runs the cluster in this process.

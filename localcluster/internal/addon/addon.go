@@ -29,8 +29,7 @@ type values struct {
 	Volumes                            []Volume
 }
 
-// Apply applies what can be there from the start, and the metrics API as soon as its server is ready: an API that nobody serves
-// breaks discovery for all.
+// Apply applies what can be there from the start: all but the metrics API.
 func Apply(ctx context.Context, api *kube.Client, c cluster.Config) error {
 	return apply(ctx, api, c, "netpol.yaml", "storage.yaml", "coredns.yaml", "metrics-server.yaml")
 }

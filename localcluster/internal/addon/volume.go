@@ -25,6 +25,12 @@ const (
 // Volume is a PersistentVolume with its path on the node.
 type Volume struct{ Name, Path string }
 
+// claims is the part of the API that says which volumes were given back, and offers them again.
+type claims interface {
+	Get(ctx context.Context, path string, value any) error
+	Merge(ctx context.Context, path string, fields kube.Object) error
+}
+
 // Volumes lists the volumes of a cluster.
 func Volumes() []Volume {
 	var all []Volume
@@ -41,7 +47,7 @@ func (v Volume) host(c cluster.Config) string { return c.Path("node", "lib", "vo
 // MakeVolumes makes the volumes' directories.
 func MakeVolumes(c cluster.Config) error {
 	for _, v := range Volumes() {
-		if err := os.MkdirAll(v.host(c), 0o770); err != nil {
+		if err := os.MkdirAll(v.host(c), 0o770); err != nil { //nolint:gosec // Kubernetes hands it to a Pod's group
 			return fmt.Errorf("making volume %s: %w", v.Name, err)
 		}
 		if err := os.Chown(v.host(c), tenant, tenant); err != nil {
@@ -53,7 +59,7 @@ func MakeVolumes(c cluster.Config) error {
 
 // Reclaim empties every volume whose claim was deleted and offers it again, until ctx ends: a claim that is made anew finds
 // a volume, as it would where a provisioner makes them.
-func Reclaim(ctx context.Context, api *kube.Client, c cluster.Config) {
+func Reclaim(ctx context.Context, api claims, c cluster.Config) {
 	ticker := time.NewTicker(reclaim)
 	defer ticker.Stop()
 	for {
@@ -70,7 +76,7 @@ func Reclaim(ctx context.Context, api *kube.Client, c cluster.Config) {
 	}
 }
 
-func (v Volume) reclaim(ctx context.Context, api *kube.Client, c cluster.Config) error {
+func (v Volume) reclaim(ctx context.Context, api claims, c cluster.Config) error {
 	path := "/api/v1/persistentvolumes/" + v.Name
 	var volume struct {
 		Status struct {

@@ -97,7 +97,7 @@ type Addresses struct {
 // Addresses lays out the private address block.
 func (c Config) Addresses() Addresses {
 	at := func(third, fourth byte) netip.Addr {
-		return netip.AddrFrom4([4]byte{10, byte(100 + c.Network), third, fourth})
+		return netip.AddrFrom4([4]byte{10, byte(100 + c.Network), third, fourth}) //nolint:gosec // at most 199
 	}
 	return Addresses{
 		Host: at(255, 1), Node: at(255, 2), Link: 30,

@@ -19,7 +19,7 @@ func ParsePublication(text string) (Publication, error) {
 	const label = `([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)`
 	parts := regexp.MustCompile(`^(\d{1,5})=` + label + `/` + label + `:(\d{1,5})$`).FindStringSubmatch(text)
 	if parts == nil {
-		return Publication{}, fmt.Errorf("--publish %q: write PORT=NAMESPACE/SERVICE:PORT, for example 3000=suoke-life/suokelife-app:80", text)
+		return Publication{}, fmt.Errorf("--publish %q: write PORT=NAMESPACE/SERVICE:PORT, for example 3000=suoke-life/suokelife-service:80", text)
 	}
 	port, portErr := strconv.Atoi(parts[1])
 	servicePort, servicePortErr := strconv.Atoi(parts[4])

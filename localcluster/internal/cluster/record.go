@@ -46,8 +46,8 @@ func ReadRecord(dir string) (Record, error) {
 	if err != nil {
 		return r, fmt.Errorf("reading the cluster's record: %w", err)
 	}
-	if err := json.Unmarshal(text, &r); err != nil {
-		return r, fmt.Errorf("reading the cluster's record in %s: %w", dir, err)
+	if err := json.Unmarshal(text, &r); err != nil || r.Name == "" {
+		return r, fmt.Errorf("%s is not the record of a cluster: remove it, or choose another directory with --dir", recordFile(dir))
 	}
 	return r, nil
 }

@@ -62,13 +62,13 @@ func makeCgroups(path string) error {
 
 func makeCgroup(dir string) error {
 	parent := filepath.Dir(dir)
-	if controllers, err := os.ReadFile(filepath.Join(parent, "cgroup.controllers")); err == nil {
-		for _, controller := range strings.Fields(string(controllers)) {
+	if controllers, err := os.ReadFile(filepath.Join(parent, "cgroup.controllers")); err == nil { //nolint:gosec // a kernel's file
+		for controller := range strings.FieldsSeq(string(controllers)) {
 			// Not every controller can be handed down everywhere; the kubelet says which of those that it needs is missing.
 			os.WriteFile(filepath.Join(parent, "cgroup.subtree_control"), []byte("+"+controller), 0o644) //nolint:errcheck,gosec // see above
 		}
 	}
-	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) { //nolint:gosec // anybody may look at it
 		return err
 	}
 	// In version 1 a set without CPUs or memory nodes takes no process.
@@ -76,7 +76,7 @@ func makeCgroup(dir string) error {
 		if _, err := os.Stat(filepath.Join(dir, "cgroup.controllers")); err == nil {
 			continue
 		}
-		set, err := os.ReadFile(filepath.Join(parent, file))
+		set, err := os.ReadFile(filepath.Join(parent, file)) //nolint:gosec // a kernel's file
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -135,13 +135,13 @@ func removeCgroup(top string) error {
 	})
 	slices.Reverse(dirs) // children before parents
 	for _, dir := range dirs {
-		pids, readErr := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
+		pids, readErr := os.ReadFile(filepath.Join(dir, "cgroup.procs")) //nolint:gosec // a kernel's file
 		if readErr != nil {
 			continue
 		}
-		for _, field := range strings.Fields(string(pids)) {
+		for field := range strings.FieldsSeq(string(pids)) {
 			if pid, err := strconv.Atoi(field); err == nil && pid > 1 && pid != os.Getpid() {
-				syscall.Kill(pid, syscall.SIGKILL) //nolint:errcheck // one that is gone need not be ended
+				_ = syscall.Kill(pid, syscall.SIGKILL) // one that is gone need not be ended
 			}
 		}
 		if rmErr := syscall.Rmdir(dir); rmErr != nil && !errors.Is(rmErr, fs.ErrNotExist) {

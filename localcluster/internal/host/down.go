@@ -34,6 +34,14 @@ func Down(dir string) (bool, error) {
 	if err != nil {
 		return true, err
 	}
+	lock, err := Lock(dir)
+	if errors.Is(err, ErrHeld) {
+		return true, fmt.Errorf("another process is bringing up the cluster in %s again", dir)
+	}
+	if err != nil {
+		return true, err
+	}
+	defer lock.Close()
 	name, err := lockName("name/" + record.Name)
 	switch {
 	case errors.Is(err, ErrHeld):
@@ -81,19 +89,45 @@ func endHolder(dir string, pid int) error {
 // removeState removes what a cluster keeps in its directory, but for its record and its lock. It names each thing, because
 // the directory is a person's choice and may hold other things.
 func removeState(dir string) error {
-	held, err := filepath.Glob(filepath.Join(dir, "hold-*"))
+	paths, err := state(dir)
 	if err != nil {
-		return fmt.Errorf("looking into %s: %w", dir, err)
+		return err
 	}
-	for _, name := range []string{"node", "pki", "config", "log", "kubeconfig"} {
-		held = append(held, filepath.Join(dir, name))
-	}
-	for _, path := range held {
+	for _, path := range paths {
 		if err := os.RemoveAll(path); err != nil {
 			return fmt.Errorf("removing the cluster's state: %w", err)
 		}
 	}
 	return nil
+}
+
+// mayUse refuses a directory in which something that is of no cluster has a name under which a cluster would remove it.
+func mayUse(dir string) error {
+	if _, err := cluster.ReadRecord(dir); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	paths, err := state(dir)
+	if err != nil {
+		return err
+	}
+	for _, path := range paths {
+		if _, err := os.Lstat(path); err == nil {
+			return fmt.Errorf("%s is in the way, and of no cluster: choose another directory with --dir", path)
+		}
+	}
+	return nil
+}
+
+// state lists where a cluster keeps what goes with it.
+func state(dir string) ([]string, error) {
+	paths, err := filepath.Glob(filepath.Join(dir, "hold-*"))
+	if err != nil {
+		return nil, fmt.Errorf("looking into %s: %w", dir, err)
+	}
+	for _, name := range []string{"node", "pki", "config", "log", "kubeconfig"} {
+		paths = append(paths, filepath.Join(dir, name))
+	}
+	return paths, nil
 }
 
 // handOver gives a file to the person who called sudo: the kubeconfig is theirs.

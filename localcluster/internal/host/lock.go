@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -32,14 +33,14 @@ func Lock(dir string) (io.Closer, error) {
 	if err == nil {
 		return file, nil
 	}
-	file.Close()
+	_ = file.Close() // nothing was written
 	if errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EACCES) {
 		return nil, ErrHeld
 	}
 	return nil, fmt.Errorf("locking %s: %w", dir, err)
 }
 
-// Holder is the process that has the cluster in dir up, or 0.
+// Holder is the process that has the cluster in dir up, or 0. Who has the lock must not ask: closing the file gives it back.
 func Holder(dir string) (int, error) {
 	file, err := os.OpenFile(lockFile(dir), os.O_RDWR, 0)
 	if errors.Is(err, os.ErrNotExist) {
@@ -85,7 +86,8 @@ func WaitReady(ctx context.Context, dir string) (cluster.Record, error) {
 		if holder == 0 {
 			return cluster.Record{}, fmt.Errorf("the cluster in %s ended before it was up: start it again", dir)
 		}
-		if record, err := cluster.ReadRecord(dir); err == nil && record.Ready {
+		// A record may still be that of a cluster that was killed before this one.
+		if record, err := cluster.ReadRecord(dir); err == nil && record.Ready && parent(record.NodePID) == holder {
 			return record, nil
 		}
 		select {
@@ -94,4 +96,21 @@ func WaitReady(ctx context.Context, dir string) (cluster.Record, error) {
 		case <-ticker.C:
 		}
 	}
+}
+
+// parent is the process that started another, or 0 where that is gone.
+func parent(pid int) int {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	var (
+		state  string
+		number int
+	)
+	// They come after the name in parentheses.
+	if _, err := fmt.Sscan(string(stat[bytes.LastIndexByte(stat, ')')+1:]), &state, &number); err != nil {
+		return 0
+	}
+	return number
 }

@@ -50,6 +50,9 @@ func Up(ctx context.Context, c cluster.Config, archives []string, say func(strin
 		}
 		defer taken.Close()
 	}
+	if err := mayUse(c.Dir); err != nil {
+		return err
+	}
 	if err := Sweep(c); err != nil {
 		return err
 	}
@@ -76,7 +79,7 @@ func Up(ctx context.Context, c cluster.Config, archives []string, say func(strin
 	defer cancel(nil)
 	go func() {
 		<-inside.done
-		cancel(fmt.Errorf("the node ended (%w): %s says why", inside.why, c.Path("log", "node.log")))
+		cancel(fmt.Errorf("the node ended (%s): %s says why", inside.how, c.Path("log", "node.log")))
 	}()
 	err = tend(ctx, c, ports, inside.process.Pid, append(own, archives...), say, ready)
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
@@ -148,9 +151,9 @@ func prepare(c cluster.Config) error {
 // first is the node's first process.
 type first struct {
 	process *os.Process
-	// done is closed when the process has ended, and why is set before.
+	// done is closed when the process has ended, and how is set before.
 	done chan struct{}
-	why  error
+	how  string
 }
 
 // launch starts the node's first process in namespaces of its own and connects it with the host.
@@ -202,7 +205,8 @@ func start(cmd *exec.Cmd) (*first, error) {
 		f.process = cmd.Process
 		started <- err
 		if err == nil {
-			f.why = cmd.Wait()
+			_ = cmd.Wait() // the state says more
+			f.how = cmd.ProcessState.String()
 			close(f.done)
 		}
 	}()
@@ -261,6 +265,6 @@ func (p published) serve(ctx context.Context, serving *sync.WaitGroup, c cluster
 
 func (p published) close() {
 	for _, port := range p {
-		port.Close() //nolint:errcheck // serving closes it too
+		_ = port.Close() // serving closes it too
 	}
 }

@@ -112,9 +112,12 @@ func (c *Client) do(ctx context.Context, method, path, kind string, body []byte)
 		return nil, fmt.Errorf("asking %s: %w", path, err)
 	}
 	defer response.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", path, err)
+	}
+	if len(answer) > maxAnswer {
+		return nil, fmt.Errorf("reading %s: the answer is longer than %d bytes", path, maxAnswer)
 	}
 	if response.StatusCode >= 300 {
 		return nil, fmt.Errorf("%s %s: %w", method, path, &StatusError{Code: response.StatusCode, Message: string(answer)})

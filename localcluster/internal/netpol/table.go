@@ -3,6 +3,7 @@ package netpol
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -36,19 +37,11 @@ func Table(c Cluster) string {
 		}
 		if slices.Contains(p.Spec.PolicyTypes, networkingv1.PolicyTypeIngress) {
 			ingress.isolate(own)
-			for _, rule := range p.Spec.Ingress {
-				for _, from := range c.peers(p.Namespace, rule.From) {
-					ingress.allow(from.match("ip saddr"), group{pods: own}.match("ip daddr"), "ip daddr", own, rule.Ports)
-				}
-			}
+			c.into(&ingress, own, p)
 		}
 		if slices.Contains(p.Spec.PolicyTypes, networkingv1.PolicyTypeEgress) {
 			egress.isolate(own)
-			for _, rule := range p.Spec.Egress {
-				for _, to := range c.peers(p.Namespace, rule.To) {
-					egress.allow(group{pods: own}.match("ip saddr"), to.match("ip daddr"), "ip daddr", to.pods, rule.Ports)
-				}
-			}
+			c.outOf(&egress, own, p)
 		}
 	}
 	var b strings.Builder
@@ -66,6 +59,24 @@ func Table(c Cluster) string {
 	return b.String()
 }
 
+// into adds what a policy lets into its own Pods.
+func (c Cluster) into(ingress *chain, own []*corev1.Pod, p *networkingv1.NetworkPolicy) {
+	for _, rule := range p.Spec.Ingress {
+		for _, from := range c.peers(p.Namespace, rule.From) {
+			ingress.allow(from.match("ip saddr"), group{pods: own}.match("ip daddr"), own, rule.Ports)
+		}
+	}
+}
+
+// outOf adds what a policy lets out of its own Pods.
+func (c Cluster) outOf(egress *chain, own []*corev1.Pod, p *networkingv1.NetworkPolicy) {
+	for _, rule := range p.Spec.Egress {
+		for _, to := range c.peers(p.Namespace, rule.To) {
+			egress.allow(group{pods: own}.match("ip saddr"), to.match("ip daddr"), c.receivers(to), rule.Ports)
+		}
+	}
+}
+
 // chain is one direction's rules and the Pods that they isolate.
 type chain struct {
 	rules    strings.Builder
@@ -76,7 +87,7 @@ func (c *chain) isolate(pods []*corev1.Pod) { c.isolated = append(c.isolated, po
 
 // allow lets packets through from source to destination (both are matches) on the ports. receivers are the Pods in which a
 // port's name is looked up; the receiver's own address then stands in place of the destination.
-func (c *chain) allow(source, destination, receiver string, receivers []*corev1.Pod, ports []networkingv1.NetworkPolicyPort) {
+func (c *chain) allow(source, destination string, receivers []*corev1.Pod, ports []networkingv1.NetworkPolicyPort) {
 	if len(ports) == 0 {
 		c.add(source, destination)
 	}
@@ -96,7 +107,7 @@ func (c *chain) allow(source, destination, receiver string, receivers []*corev1.
 		default:
 			for _, pod := range receivers {
 				if number := named(pod, port.Port.StrVal, protocol); number > 0 {
-					c.add(source, receiver+" "+pod.Status.PodIP, fmt.Sprintf("%s dport %d", keyword, number))
+					c.add(source, "ip daddr "+pod.Status.PodIP, fmt.Sprintf("%s dport %d", keyword, number))
 				}
 			}
 		}
@@ -138,7 +149,16 @@ func (g group) match(address string) string {
 	}
 }
 
-// peers turns a rule's peers into groups. No peers mean anything; a peer that matches no Pod is left out.
+// receivers are the Pods of a group, and all where it is anything. Blocks are for addresses that are not Pods'.
+func (c Cluster) receivers(g group) []*corev1.Pod {
+	if g.block != nil || len(g.pods) > 0 {
+		return g.pods
+	}
+	return c.pods(func(*corev1.Pod) bool { return true })
+}
+
+// peers turns a rule's peers into groups. No peers mean anything; a peer that matches no Pod is left out, and so is a block of
+// another kind than IPv4: nft would refuse the whole table for it.
 func (c Cluster) peers(namespace string, peers []networkingv1.NetworkPolicyPeer) []group {
 	if len(peers) == 0 {
 		return []group{{}}
@@ -146,7 +166,9 @@ func (c Cluster) peers(namespace string, peers []networkingv1.NetworkPolicyPeer)
 	var groups []group
 	for _, peer := range peers {
 		if peer.IPBlock != nil {
-			groups = append(groups, group{block: peer.IPBlock})
+			if block, err := netip.ParsePrefix(peer.IPBlock.CIDR); err == nil && block.Addr().Is4() {
+				groups = append(groups, group{block: peer.IPBlock})
+			}
 			continue
 		}
 		namespaces := []string{namespace}
@@ -172,19 +194,27 @@ func (c Cluster) namespaces(by *metav1.LabelSelector) []string {
 			names = append(names, n.Name)
 		}
 	}
+	slices.Sort(names)
 	return names
 }
 
-// selected lists the Pods of a namespace that have an address of their own; no selector selects all of them.
+// selected lists the Pods of a namespace; no selector selects all of them.
 func (c Cluster) selected(namespace string, by *metav1.LabelSelector) []*corev1.Pod {
 	selects := labels.Everything()
 	if by != nil {
 		selects = selector(by)
 	}
+	return c.pods(func(pod *corev1.Pod) bool {
+		return pod.Namespace == namespace && selects.Matches(labels.Set(pod.Labels))
+	})
+}
+
+// pods lists, by address, the wanted Pods that have one of their own.
+func (c Cluster) pods(wanted func(*corev1.Pod) bool) []*corev1.Pod {
 	var pods []*corev1.Pod
 	for _, pod := range c.Pods {
 		ended := pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
-		if pod.Namespace == namespace && pod.Status.PodIP != "" && !pod.Spec.HostNetwork && !ended && selects.Matches(labels.Set(pod.Labels)) {
+		if pod.Status.PodIP != "" && !pod.Spec.HostNetwork && !ended && wanted(pod) {
 			pods = append(pods, pod)
 		}
 	}

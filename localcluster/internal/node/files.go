@@ -21,7 +21,7 @@ func WriteFiles(c cluster.Config) error {
 		"cni/10-suoke.conflist": fmt.Sprintf(networkFile, at.Pods.String()),
 	} {
 		file := c.Path("config", name)
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil { //nolint:gosec // nothing in it is secret
 			return fmt.Errorf("writing the node's configuration: %w", err)
 		}
 		if err := os.WriteFile(file, []byte(text), 0o644); err != nil { //nolint:gosec // nothing in it is secret
@@ -39,11 +39,11 @@ cgroupRoot: %s
 clusterDNS: [%s]
 clusterDomain: cluster.local
 containerRuntimeEndpoint: unix:///run/containerd/containerd.sock
-authentication: {anonymous: {enabled: false}, webhook: {enabled: true}, x509: {clientCAFile: %s}}
+authentication: {anonymous: {enabled: false}, webhook: {enabled: true}, x509: {clientCAFile: %q}}
 authorization: {mode: Webhook}
-tlsCertFile: %s
-tlsPrivateKeyFile: %s
-resolvConf: %s
+tlsCertFile: %q
+tlsPrivateKeyFile: %q
+resolvConf: %q
 failSwapOn: false
 oomScoreAdj: 0
 evictionHard: {memory.available: 50Mi, nodefs.available: 1%%, imagefs.available: 1%%, nodefs.inodesFree: 1%%}
@@ -56,7 +56,7 @@ const proxyFile = `apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration
 mode: nftables
 clusterCIDR: %s
-clientConnection: {kubeconfig: %s}
+clientConnection: {kubeconfig: %q}
 hostnameOverride: %s
 bindAddress: %s
 oomScoreAdj: 0

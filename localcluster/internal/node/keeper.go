@@ -74,7 +74,7 @@ func (k *keeper) fork(part component) (int, error) {
 		return 0, err
 	}
 	defer null.Close()
-	return syscall.ForkExec(part.file, append([]string{part.name}, part.args...), &syscall.ProcAttr{
+	return syscall.ForkExec(part.file, append([]string{part.name}, part.args...), &syscall.ProcAttr{ //nolint:gosec // one of the cluster's own programs
 		Dir:   "/",
 		Env:   []string{"PATH=" + filepath.Dir(part.file) + ":/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/run"},
 		Files: []uintptr{null.Fd(), log.Fd(), log.Fd()},
@@ -125,7 +125,7 @@ func (k *keeper) stop() {
 	k.stopping = true
 	for pid, part := range k.running {
 		if part.name == etcd {
-			syscall.Kill(pid, syscall.SIGTERM) //nolint:errcheck // one that is gone need not be told
+			_ = syscall.Kill(pid, syscall.SIGTERM) // one that is gone need not be told
 		}
 	}
 	k.mu.Unlock()

@@ -76,7 +76,7 @@ users:
 - name: %[2]s
   user: {client-certificate-data: %[5]s, client-key-data: %[6]s}
 `, Context, user, server, data[0], data[1], data[2])
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil { //nolint:gosec // a file of the cluster's own directory
 		return fmt.Errorf("writing the kubeconfig of %s: %w", user, err)
 	}
 	return nil

@@ -19,6 +19,8 @@ const (
 	maxConnections = 4096
 	// dialTime bounds looking up and reaching the target.
 	dialTime = 5 * time.Second
+	// breath is the wait after a connection that was not taken, as when there are too many open files.
+	breath = 100 * time.Millisecond
 )
 
 // Target finds the address to which a new connection goes.
@@ -51,7 +53,7 @@ func (f *Forwarder) Close() error { return f.listener.Close() }
 // Serve forwards until ctx ends, and then closes the port and every connection.
 func (f *Forwarder) Serve(ctx context.Context, target Target) {
 	f.target = target
-	defer context.AfterFunc(ctx, func() { f.listener.Close() })()
+	defer context.AfterFunc(ctx, func() { _ = f.listener.Close() })()
 	slots := make(chan struct{}, maxConnections)
 	var open sync.WaitGroup
 	defer open.Wait()
@@ -64,6 +66,10 @@ func (f *Forwarder) Serve(ctx context.Context, target Target) {
 				return
 			}
 			slog.Warn("a connection was not taken", "address", f.Address(), "error", err)
+			select {
+			case <-ctx.Done():
+			case <-time.After(breath):
+			}
 			continue
 		}
 		open.Go(func() {
@@ -82,8 +88,8 @@ func (f *Forwarder) forward(ctx context.Context, client net.Conn) {
 	}
 	defer server.Close()
 	defer context.AfterFunc(ctx, func() {
-		client.Close()
-		server.Close()
+		_ = client.Close()
+		_ = server.Close()
 	})()
 	var ways sync.WaitGroup
 	ways.Go(func() { pipe(server, client) })
@@ -108,11 +114,11 @@ func (f *Forwarder) dial(ctx context.Context) (net.Conn, error) {
 // pipe copies one way. The end of what the source says is passed on; a source that broke off breaks off the destination too.
 func pipe(to, from net.Conn) {
 	if _, err := io.Copy(to, from); err != nil {
-		to.Close()
-		from.Close()
+		_ = to.Close()
+		_ = from.Close()
 		return
 	}
 	if half, ok := to.(*net.TCPConn); ok {
-		half.CloseWrite() //nolint:errcheck // a connection that is gone has nothing to be told
+		_ = half.CloseWrite() // a connection that is gone has nothing to be told
 	}
 }

@@ -151,18 +151,18 @@ func (s *Story) release(ctx context.Context, version string, until suokev1.Versi
 		if err := s.Client.Get(ctx, s.key(versionName(version)), &seen); err != nil {
 			return false, fmt.Errorf("reading %s: %w", versionName(version), err)
 		}
-		if condition := meta.FindStatusCondition(seen.Status.Conditions, suokev1.ConditionProgressing); seen.Status.Phase != phase ||
-			condition != nil && condition.Message != message {
-			phase = seen.Status.Phase
-			if condition != nil {
-				message = condition.Message
-			}
-			s.say("%s is %s at %d %%: %s", version, phase, seen.Status.Weight, message)
+		condition := meta.FindStatusCondition(seen.Status.Conditions, suokev1.ConditionProgressing)
+		if condition == nil {
+			condition = &metav1.Condition{}
 		}
-		return phase == until, nil
+		if seen.Status.Phase != phase || condition.Message != message {
+			phase, message = seen.Status.Phase, condition.Message
+			s.say("%s", strings.TrimSuffix(fmt.Sprintf("%s is %s at %d %%: %s", version, phase, seen.Status.Weight, message), ": "))
+		}
+		return seen.Status.Phase == until, nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("%s stands at %s (%s) and was to become %s: %w", version, phase, message, until, err)
+		return nil, fmt.Errorf("%s stands at %s (%s) and was to become %s: %w", version, seen.Status.Phase, message, until, err)
 	}
 	return &seen, nil
 }

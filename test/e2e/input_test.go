@@ -34,7 +34,7 @@ func answersBadInput(t *testing.T, s *system) {
 		{
 			"a truncated model", func(spec *suokev1.AIModelSpec) {
 				spec.Repository.URL, spec.Version = registryURL+"broken", "truncated"
-			}, suokev1.ConditionProgressing, suokev1.ReasonArtifactInvalid, "model.onnx",
+			}, suokev1.ConditionProgressing, suokev1.ReasonPodFailing, "model.onnx",
 		},
 		{
 			"a wrong digest", func(spec *suokev1.AIModelSpec) {
@@ -74,7 +74,7 @@ func answersBadInput(t *testing.T, s *system) {
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			model := badModel(strings.ReplaceAll(c.name, " ", "-"))
+			model := badModel(strings.ToLower(strings.ReplaceAll(c.name, " ", "-")))
 			c.change(&model.Spec)
 			s.create(t, model)
 			t.Cleanup(func() {

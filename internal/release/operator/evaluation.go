@@ -77,11 +77,14 @@ func parseRecords(revision *appsv1.ControllerRevision) ([]record, error) {
 // observeEvaluations says where the evaluation of each version stands that is wanted, a candidate or stable.
 func (m *models) observeEvaluations(seen *observed) {
 	seen.evaluations = map[rollout.ID]evaluation{}
+	state := seen.memory.forgiven(seen.wanted, seen.model.Generation)
 	attempt := 0
-	ids := []rollout.ID{seen.wanted, seen.memory.state.Stable}
-	if release := seen.memory.state.Release; release != nil {
+	ids := []rollout.ID{seen.wanted, state.Stable}
+	if release := state.Release; release != nil {
 		attempt = release.Attempt
 		ids = append(ids, release.Candidate)
+	} else if refusal, refused := state.Refused[seen.wanted]; refused {
+		attempt = state.Attempts[refusal.Version] // what the refusal stands on goes on being told
 	}
 	for _, id := range ids {
 		f, known := seen.known[id]

@@ -52,18 +52,26 @@ func projectVersion(seen *observedVersion, now time.Time) *suokev1.ModelVersionS
 		status.Evidence = seen.memory.judge.evidence()
 		status.Metrics = seen.memory.judge.metrics()
 	}
-	switch {
-	case under || name == seen.model.Spec.Version:
-		for _, kind := range []string{suokev1.ConditionProgressing, suokev1.ConditionValidated} {
-			if c := meta.FindStatusCondition(seen.model.Status.Conditions, kind); c != nil && seen.model.Status.ObservedGeneration == seen.model.Generation {
-				set(kind, c.Status, c.Reason, c.Message)
-			}
-		}
-	case len(status.PromotionHistory) > 0:
+	wanted := under || name == seen.model.Spec.Version
+	if wanted {
+		seen.copyCondition(suokev1.ConditionValidated, set)
+	}
+	if len(status.PromotionHistory) > 0 && !under {
+		// What the model's status says may be of a moment before the release ended.
 		reason, message := splitReason(status.PromotionHistory[len(status.PromotionHistory)-1].Reason)
 		set(suokev1.ConditionProgressing, metav1.ConditionFalse, reason, message)
+	} else if wanted {
+		seen.copyCondition(suokev1.ConditionProgressing, set)
 	}
 	return status
+}
+
+// copyCondition says of the version what is said of its model, if that is of the present spec.
+func (seen *observedVersion) copyCondition(kind string, set func(kind string, value metav1.ConditionStatus, reason, message string)) {
+	c := meta.FindStatusCondition(seen.model.Status.Conditions, kind)
+	if c != nil && seen.model.Status.ObservedGeneration == seen.model.Generation {
+		set(kind, c.Status, c.Reason, c.Message)
+	}
 }
 
 // phases is a version's way, and where it is now.

@@ -14,6 +14,7 @@ import (
 
 	suokev1 "github.com/suoke-life/suoke/api/v1"
 	"github.com/suoke-life/suoke/internal/demo"
+	"github.com/suoke-life/suoke/internal/release/operator"
 )
 
 // tellsTheStory runs the demo: 0 failed requests, a promotion, a refusal, a rollback within five seconds, a scale-up.
@@ -30,16 +31,45 @@ func tellsTheStory(t *testing.T, s *system) {
 	}
 }
 
-// survivesOperator releases a better soer model as a canary and deletes the operator's Pod while it holds its weight.
+// rollsAndSwitches releases a better soer model by its rolling update and a better xiaoke model by its blue-green switch,
+// under traffic. Nobody described these releases, so the operator makes their ModelVersions.
+func rollsAndSwitches(t *testing.T, s *system) {
+	flow := s.ask(t, map[string]float64{"soer": 10, "xiaoke": 10})
+	defer flow.stop()
+	for model, version := range map[string]string{"soer-wellness-recommender": "v1.4.0", "xiaoke-health-analysis": "v1.6.0"} {
+		s.want(t, model, version)
+	}
+	for model, version := range map[string]string{"soer-wellness-recommender": "v1.4.0", "xiaoke-health-analysis": "v1.6.0"} {
+		eventually(t, 3*time.Minute, func(ctx context.Context) string {
+			var object suokev1.AIModel
+			s.get(t, model, &object)
+			if object.Status.StableVersion != version || object.Status.Phase != suokev1.ModelReady {
+				return fmt.Sprintf("%s is %s at %s: %s", model, object.Status.Phase, object.Status.StableVersion, object.Status.Message)
+			}
+			var made suokev1.ModelVersionList
+			if err := s.client.List(ctx, &made, client.InNamespace(namespace), client.MatchingLabels{operator.LabelGenerated: "true"}); err != nil {
+				return err.Error()
+			}
+			for _, v := range made.Items {
+				if v.Spec.ModelRef == model && v.Spec.Version == version && v.Status.Phase == suokev1.VersionProduction {
+					return ""
+				}
+			}
+			return fmt.Sprintf("no generated ModelVersion of %s %s is in Production", model, version)
+		})
+	}
+}
+
+// survivesOperator releases a better laoke model as a canary and deletes the operator's Pod while it holds its weight.
 func survivesOperator(t *testing.T, s *system) {
-	const model, version = "soer-wellness-recommender", "v1.4.0"
-	s.create(t, canary("soer-v1-4-0", model, version, 30*time.Second))
+	const name, model, version = "laoke-v3-1-0", "laoke-tcm-diagnosis", "v3.1.0"
+	s.create(t, canary(name, model, version, 30*time.Second))
 	s.want(t, model, version)
-	s.awaitPhase(t, "soer-v1-4-0", suokev1.VersionCanary)
-	flow := s.ask(t, map[string]float64{"soer": 10})
+	s.awaitPhase(t, name, suokev1.VersionCanary)
+	flow := s.ask(t, map[string]float64{"laoke": 10})
 	defer flow.stop()
 	s.run(t, "kubectl", "delete", "pod", "-n", namespace, "-l", "app.kubernetes.io/name=suoke-operator", "--grace-period=0", "--force")
-	s.awaitPhase(t, "soer-v1-4-0", suokev1.VersionProduction)
+	s.awaitPhase(t, name, suokev1.VersionProduction)
 }
 
 // survivesRegistry deletes the registry's Pod and asks for one more replica: the new Pod waits for its model and comes up.

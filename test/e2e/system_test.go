@@ -60,6 +60,7 @@ func TestSystem(t *testing.T) {
 		{"the story keeps its promises", tellsTheStory, false},
 		{"every panel of the dashboard has its metrics", showsDashboard, false},
 		{"new Pods get their share", sharesWithNewPods, false},
+		{"a rolling update and a blue-green switch lose nothing", rollsAndSwitches, false},
 		{"an operator that is killed in mid-canary loses nothing", survivesOperator, false},
 		{"a registry that is deleted before a scale-up only delays it", survivesRegistry, false},
 		{"bad input ends in a clear condition", answersBadInput, false},

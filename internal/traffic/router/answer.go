@@ -80,7 +80,8 @@ func (a *answer) send(w http.ResponseWriter) error {
 	}
 	a.router.metrics.answered(a.model.name, a.version.Version.Version, code, time.Since(a.start))
 	if a.err != nil {
-		// The status is sent; only a connection that breaks tells the client that the body is not whole.
+		// What came is passed on, and then only a connection that breaks tells the client that it is not whole.
+		_ = http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
 	}
 	return nil
@@ -88,15 +89,18 @@ func (a *answer) send(w http.ResponseWriter) error {
 
 // stream writes the body, and says whether all of it came and went. A body that breaks off is the version's failure.
 func (a *answer) stream(w http.ResponseWriter) bool {
-	if _, err := w.Write(a.head); err != nil {
+	flush := func() error { return nil }
+	if a.streams() {
+		flush = http.NewResponseController(w).Flush
+	}
+	if _, err := w.Write(a.head); err != nil { //nolint:gosec // a router passes on what the version answered
 		return false
 	}
 	if a.head != nil && !a.rest {
 		return true
 	}
-	flush := func() error { return nil }
-	if a.streams() {
-		flush = http.NewResponseController(w).Flush
+	if err := flush(); err != nil {
+		return false
 	}
 	buffer := make([]byte, copyBytes)
 	for {

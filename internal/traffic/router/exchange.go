@@ -79,6 +79,7 @@ func (x *exchange) ask(ctx context.Context, v *version) *answer {
 	v.inFlight.Add(1)
 	var lost *outcome
 	var at string
+	//nolint:bodyclose // the answer's close closes it
 	res, pod, err := x.router.client.Do(v.pods, x.outgoing(ctx), func(pod string, took time.Duration, _ error) {
 		if lost != nil {
 			x.count(v, at, *lost)

@@ -36,7 +36,8 @@ type AIModelList struct {
 
 // AIModelSpec is what is wanted. A change of version starts a release.
 type AIModelSpec struct {
-	// ModelName is the model's own name, as its makers call it.
+	// ModelName is the model's own name, as its makers call it. A repository.url that names a registry only, such as
+	// oci://model-registry.suoke-life.svc:5000, means the repository models/<modelName> there.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	ModelName string `json:"modelName"`

@@ -9,8 +9,9 @@ import (
 const (
 	// Scheme begins a reference that names its registry.
 	Scheme = "oci://"
-	// ModelsPrefix and DatasetsPrefix are where the system's registry keeps what it is given.
-	ModelsPrefix   = "models/"
+	// ModelsPrefix is where the system's registry keeps the models that it is given.
+	ModelsPrefix = "models/"
+	// DatasetsPrefix is where it keeps the data sets.
 	DatasetsPrefix = "datasets/"
 	// latest is the tag of a data set for which none is written.
 	latest = "latest"
@@ -57,12 +58,18 @@ func Parse(text, registry string) (Reference, error) {
 	return r, nil
 }
 
-// Model reads the oci:// URL of a model. Without a tag the version is the tag; a digest, if given, must be found there.
-func Model(url, version, digest string) (Reference, error) {
-	if !strings.HasPrefix(url, Scheme) {
+// Model reads the oci:// URL of a model. Without a repository it is the one of the model's name below models/; without a
+// tag the version is the tag; a digest, if given, must be found there.
+func Model(url, name, version, digest string) (Reference, error) {
+	rest, oci := strings.CutPrefix(url, Scheme)
+	if !oci {
 		return Reference{}, fmt.Errorf("%q: write %sHOST/REPOSITORY", url, Scheme)
 	}
-	r, err := Parse(url, "")
+	text := url
+	if host := strings.TrimSuffix(rest, "/"); host != "" && !strings.Contains(host, "/") {
+		text = Scheme + host + "/" + ModelsPrefix + name
+	}
+	r, err := Parse(text, "")
 	if err != nil {
 		return Reference{}, err
 	}
@@ -170,9 +177,10 @@ func looksLikeHost(part string) bool {
 }
 
 func validHost(host string) bool {
-	name, port := host, ""
+	name := host
 	if colon := strings.LastIndexByte(host, ':'); colon >= 0 && !strings.HasSuffix(host, "]") {
-		name, port = host[:colon], host[colon+1:]
+		port := host[colon+1:]
+		name = host[:colon]
 		if port == "" || len(port) > 5 || !all(port, isDigit) {
 			return false
 		}
@@ -226,6 +234,9 @@ func all(text string, allowed func(byte) bool) bool {
 	return true
 }
 
-func isDigit(c byte) bool        { return c >= '0' && c <= '9' }
-func isLower(c byte) bool        { return c >= 'a' && c <= 'z' || isDigit(c) }
-func isAlphanumeric(c byte) bool { return isLower(c) || c >= 'A' && c <= 'Z' }
+// character is a byte of a text or a rune of it; a rune beyond ASCII is none of the characters below.
+type character interface{ byte | rune }
+
+func isDigit[C character](c C) bool        { return c >= '0' && c <= '9' }
+func isLower[C character](c C) bool        { return c >= 'a' && c <= 'z' || isDigit(c) }
+func isAlphanumeric[C character](c C) bool { return isLower(c) || c >= 'A' && c <= 'Z' }

@@ -80,12 +80,14 @@ func TestAModelsTagIsItsVersion(t *testing.T) {
 		"with a tag":                       {url: "oci://r:1/a:stable", want: "r:1/a:stable"},
 		"with a digest of its own":         {url: "oci://r:1/a@" + digest, want: "r:1/a@" + digest},
 		"with a digest that must be met":   {url: "oci://r:1/a", digest: digest, want: "r:1/a:v2.1.0@" + digest},
+		"by its registry alone":            {url: "oci://r:1", want: "r:1/models/digits:v2.1.0"},
+		"by its registry and a slash":      {url: "oci://r:1/", digest: digest, want: "r:1/models/digits:v2.1.0@" + digest},
 		"with two digests":                 {url: "oci://r:1/a@" + digest, digest: other, sentence: "write the digest once"},
 		"from somewhere else":              {url: "https://huggingface.co/a/b", sentence: "write oci://HOST/REPOSITORY"},
 		"with something that is no digest": {url: "oci://r:1/a", digest: "abc", sentence: "is no digest"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := ref.Model(c.url, "v2.1.0", c.digest)
+			got, err := ref.Model(c.url, "digits", "v2.1.0", c.digest)
 			if c.sentence != "" {
 				if err == nil || !strings.Contains(err.Error(), c.sentence) {
 					t.Fatalf("%v\nwant it to say %q", err, c.sentence)

@@ -95,7 +95,7 @@ func resolve(ctx context.Context, at endpoint, models []suokev1.AIModel, options
 
 // check resolves the reference of one model.
 func check(ctx context.Context, at endpoint, model *suokev1.AIModel, options store.Options) error {
-	reference, err := ref.Model(model.Spec.Repository.URL, model.Spec.Version, model.Spec.Repository.Digest)
+	reference, err := ref.Model(model.Spec.Repository.URL, model.Spec.ModelName, model.Spec.Version, model.Spec.Repository.Digest)
 	if err != nil {
 		return fmt.Errorf("repository.url: %w", err)
 	}
@@ -130,7 +130,7 @@ func named(object *suokev1.ModelRegistry, models []suokev1.AIModel) []suokev1.AI
 
 // isAt says whether a model's URL is one of the endpoint's; a URL that cannot be read is nobody's.
 func (e endpoint) isAt(model *suokev1.AIModel) bool {
-	reference, err := ref.Model(model.Spec.Repository.URL, model.Spec.Version, model.Spec.Repository.Digest)
+	reference, err := ref.Model(model.Spec.Repository.URL, model.Spec.ModelName, model.Spec.Version, model.Spec.Repository.Digest)
 	return err == nil && e.holds(reference)
 }
 

@@ -96,7 +96,7 @@ func acceptSource(model *suokev1.AIModel, _ Surroundings) Verdict {
 	case repository.Branch != "" || repository.Commit != "":
 		return refused(suokev1.ReasonInvalid, "repository: branch and commit belong to a git source; for oci:// write a tag, or repository.digest")
 	}
-	if _, err := ref.Model(repository.URL, model.Spec.Version, repository.Digest); err != nil {
+	if _, err := ref.Model(repository.URL, model.Spec.ModelName, model.Spec.Version, repository.Digest); err != nil {
 		return refused(suokev1.ReasonInvalid, "repository.url: %v", err)
 	}
 	return accepted()

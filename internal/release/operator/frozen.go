@@ -102,7 +102,7 @@ func (o *Operator) wanted(ctx context.Context, model *suokev1.AIModel, known map
 
 // resolve asks the registry which artifact the spec's reference names.
 func (o *Operator) resolve(ctx context.Context, model *suokev1.AIModel) (Artifact, error) {
-	reference, err := ref.Model(model.Spec.Repository.URL, model.Spec.Version, model.Spec.Repository.Digest)
+	reference, err := ref.Model(model.Spec.Repository.URL, model.Spec.ModelName, model.Spec.Version, model.Spec.Repository.Digest)
 	if err != nil {
 		return Artifact{}, &Problem{Reason: suokev1.ReasonInvalid, Err: err}
 	}

@@ -7,8 +7,10 @@ import _ "embed" // for the script
 // ScriptName is the script's name; it looks for the manifests beside itself.
 const ScriptName = "deploy-agents-autoscaling.sh"
 
+// Embedding needs a variable of the package; nothing writes it.
+//
 //go:embed deploy-agents-autoscaling.sh
-var script string //nolint:gochecknoglobals // go:embed needs a package variable; nothing writes it
+var script string
 
 // Script is the text of deploy-agents-autoscaling.sh.
 func Script() string { return script }

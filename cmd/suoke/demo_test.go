@@ -42,7 +42,7 @@ func TestTheDemoSaysHowAShellFindsTheCluster(t *testing.T) {
 	if got := environment(""); got != "export KUBECONFIG=/k" {
 		t.Errorf("without kubectl: %q", got)
 	}
-	if err := os.WriteFile(filepath.Join(tools, "kubectl"), nil, 0o700); err != nil { //nolint:gosec // it stands for a program
+	if err := os.WriteFile(filepath.Join(tools, "kubectl"), nil, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := environment("/flag"), "export KUBECONFIG=/flag PATH="+tools+":$PATH"; got != want {

@@ -87,8 +87,7 @@ func (o *scriptOptions) run(ctx context.Context, in io.Reader, out, errOut io.Wr
 	cmd := exec.CommandContext(ctx, "bash", args...) //nolint:gosec // our own script; the arguments are the caller's own
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, out, errOut
 	err = cmd.Run()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	if exit, ended := errors.AsType[*exec.ExitError](err); ended {
 		return fmt.Errorf("%s ended with %d", o.verb, exit.ExitCode())
 	}
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -214,11 +215,11 @@ func (o *statusOptions) show(status systemStatus, out io.Writer) error {
 	fmt.Fprintln(table, "\t\t\t\t\t\t")
 	fmt.Fprintln(table, "MODEL\tWANTED\tSTABLE\tPHASE\tTRAFFIC\tMESSAGE\t")
 	for _, m := range status.Models {
-		traffic := ""
+		var traffic strings.Builder
 		for _, share := range m.Traffic {
-			traffic += fmt.Sprintf("%s %d%% ", share.Version, share.Weight)
+			fmt.Fprintf(&traffic, "%s %d%% ", share.Version, share.Weight)
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t\n", m.Name, m.Wanted, m.Stable, m.Phase, traffic, m.Message)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t\n", m.Name, m.Wanted, m.Stable, m.Phase, traffic.String(), m.Message)
 	}
 	fmt.Fprintln(table)
 	return table.Flush()

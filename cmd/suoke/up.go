@@ -52,7 +52,7 @@ func runUp(ctx context.Context, flags *pflag.FlagSet, out, errOut io.Writer) err
 		return fmt.Errorf("%s is not here: run suoke up in a checkout of suoke, or use suoke deploy with a cluster that you have", clusterBuild)
 	}
 	fmt.Fprintln(out, "building the local cluster, where that is not done yet")
-	build := exec.CommandContext(ctx, "bash", clusterBuild, filepath.Dir(clusterProgram))
+	build := exec.CommandContext(ctx, "bash", clusterBuild, filepath.Dir(clusterProgram)) //nolint:gosec // both are constants
 	build.Stdout, build.Stderr = out, errOut
 	if err := build.Run(); err != nil {
 		return fmt.Errorf("building the local cluster: %w", err)

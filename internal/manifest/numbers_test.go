@@ -27,14 +27,34 @@ type wanted struct {
 
 func wantedNumbers() map[string]wanted {
 	return map[string]wanted{
-		"xiaoai": {2, 10, 70, 80, "ai_inference_requests_per_second", 30,
-			[]int32{300, 10, 60}, []int32{60, 50, 60, 2, 60}, [2]string{"1", "4Gi"}, [2]string{"8", "32Gi"}},
-		"xiaoke": {2, 8, 75, 85, "health_analysis_requests_per_second", 25,
-			[]int32{300, 15, 60}, []int32{45, 60, 60, 2, 60}, [2]string{"500m", "2Gi"}, [2]string{"4", "16Gi"}},
-		"laoke": {1, 6, 80, 90, "tcm_diagnosis_requests_per_second", 20,
-			[]int32{600, 20, 120}, []int32{30, 100, 60, 1, 60}, [2]string{"1", "4Gi"}, [2]string{"6", "24Gi"}},
-		"soer": {1, 5, 70, 80, "wellness_recommendations_per_second", 15,
-			[]int32{300, 25, 90}, []int32{60, 75, 60, 1, 60}, [2]string{"250m", "1Gi"}, [2]string{"2", "8Gi"}},
+		"xiaoai": {
+			2, 10, 70, 80, "ai_inference_requests_per_second", 30,
+			[]int32{300, 10, 60},
+			[]int32{60, 50, 60, 2, 60},
+			[2]string{"1", "4Gi"},
+			[2]string{"8", "32Gi"},
+		},
+		"xiaoke": {
+			2, 8, 75, 85, "health_analysis_requests_per_second", 25,
+			[]int32{300, 15, 60},
+			[]int32{45, 60, 60, 2, 60},
+			[2]string{"500m", "2Gi"},
+			[2]string{"4", "16Gi"},
+		},
+		"laoke": {
+			1, 6, 80, 90, "tcm_diagnosis_requests_per_second", 20,
+			[]int32{600, 20, 120},
+			[]int32{30, 100, 60, 1, 60},
+			[2]string{"1", "4Gi"},
+			[2]string{"6", "24Gi"},
+		},
+		"soer": {
+			1, 5, 70, 80, "wellness_recommendations_per_second", 15,
+			[]int32{300, 25, 90},
+			[]int32{60, 75, 60, 1, 60},
+			[2]string{"250m", "1Gi"},
+			[2]string{"2", "8Gi"},
+		},
 	}
 }
 

@@ -39,7 +39,7 @@ func LabelValue(text string) string {
 		return text
 	}
 	kept := strings.Map(func(c rune) rune {
-		if c < 128 && isLabelByte(byte(c)) {
+		if isLabelCharacter(c) {
 			return c
 		}
 		return '-'
@@ -53,14 +53,16 @@ func LabelValue(text string) string {
 }
 
 func validLabel(text string) bool {
-	return text == "" || len(text) <= maxLabel && isAlphanumeric(text[0]) && isAlphanumeric(text[len(text)-1]) && all(text, isLabelByte)
+	return text == "" || len(text) <= maxLabel && isAlphanumeric(text[0]) && isAlphanumeric(text[len(text)-1]) && all(text, isLabelCharacter)
 }
 
-func isLabelByte(c byte) bool { return isAlphanumeric(c) || c == '-' || c == '_' || c == '.' }
+func isLabelCharacter[C character](c C) bool {
+	return isAlphanumeric(c) || c == '-' || c == '_' || c == '.'
+}
 
 // slugOf keeps letters and digits in lower case, with single dashes in place of everything else.
 func slugOf(text string) string {
-	words := strings.FieldsFunc(strings.ToLower(text), func(c rune) bool { return c >= 128 || !isLower(byte(c)) })
+	words := strings.FieldsFunc(strings.ToLower(text), func(c rune) bool { return !isLower(c) })
 	return strings.Join(words, "-")
 }
 

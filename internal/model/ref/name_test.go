@@ -62,9 +62,17 @@ func TestVersionIDsKeepWhatShorteningLoses(t *testing.T) {
 	long := strings.Repeat("n", 60)
 	ids := map[string]bool{}
 	all := [][3]string{
-		{long + "a", "v1", ""}, {long + "b", "v1", ""},
-		{"m", "v1.0", ""}, {"m", "v1-0", ""}, {"m", "V1.0", ""}, {"m", "v1_0", ""},
-		{"m-v1", "0", ""}, {"m", "v1-0", "x"}, {"m", "v1-0x", ""}, {"7b", "1", ""}, {"m-7b", "1", ""},
+		{long + "a", "v1", ""},
+		{long + "b", "v1", ""},
+		{"m", "v1.0", ""},
+		{"m", "v1-0", ""},
+		{"m", "V1.0", ""},
+		{"m", "v1_0", ""},
+		{"m-v1", "0", ""},
+		{"m", "v1-0", "x"},
+		{"m", "v1-0x", ""},
+		{"7b", "1", ""},
+		{"m-7b", "1", ""},
 	}
 	for _, parts := range all {
 		ids[ref.VersionID(parts[0], parts[1], parts[2])] = true

@@ -225,7 +225,8 @@ func TestRegistration(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	r := &metricsapi.Registration{
-		Client: client, Service: "metrics-adapter", Namespace: "ns", CA: testCA(t), Log: slog.New(slog.NewTextHandler(&log, nil)),
+		Client: client, Service: "metrics-adapter", Namespace: "ns", CA: sharedAuthority(t, server.Namespace(t)).CA,
+		Log: slog.New(slog.NewTextHandler(&log, nil)),
 	}
 	go func() { r.Run(ctx); close(done) }()
 	for {
@@ -248,17 +249,17 @@ func TestRegistration(t *testing.T) {
 	}
 }
 
-func testCA(t *testing.T) []byte {
+func sharedAuthority(t *testing.T, namespace string) *metricsapi.Authority {
 	t.Helper()
 	client, err := kubernetes.NewForConfig(server.Config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := metricsapi.SharedAuthority(t.Context(), client, server.Namespace(t))
+	a, err := metricsapi.SharedAuthority(t.Context(), client, namespace)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return a.CA
+	return a
 }
 
 func TestObjectsTellAboutAgents(t *testing.T) {

@@ -30,8 +30,8 @@ type Objects struct {
 // description is one metric's name and labels.
 type description = *prometheus.Desc
 
-func describe(name, help string, labels ...string) description {
-	return prometheus.NewDesc(name, help, labels, nil)
+func describe(name, help string, of ...string) description {
+	return prometheus.NewDesc(name, help, of, nil)
 }
 
 func replicas() description {
@@ -94,8 +94,8 @@ func (o *Objects) Describe(out chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (o *Objects) Collect(out chan<- prometheus.Metric) {
-	gauge := func(d description, value float64, labels ...string) {
-		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+	gauge := func(d description, value float64, of ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, of...)
 	}
 	pods, err := o.Pods.Pods(o.Namespace).List(labels.Everything())
 	if err != nil {
@@ -119,7 +119,7 @@ func (o *Objects) Collect(out chan<- prometheus.Metric) {
 	}
 }
 
-type addGauge func(d description, value float64, labels ...string)
+type addGauge func(d description, value float64, of ...string)
 
 func (o *Objects) collectAgent(out chan<- prometheus.Metric, gauge addGauge, agent profile.Agent, pods []*corev1.Pod) {
 	if d, err := o.Deployments.Deployments(o.Namespace).Get(agent.Deployment); err == nil {

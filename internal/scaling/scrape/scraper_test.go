@@ -58,7 +58,7 @@ func TestRoundsGiveRates(t *testing.T) {
 
 func TestAPodThatStopsAnsweringHasNoRateAndIsNamedOnce(t *testing.T) {
 	var count atomic.Int64
-	good, bad := pod(t, &count), Target{}
+	good := pod(t, &count)
 	down := atomic.Bool{}
 	flaky := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if down.Load() {
@@ -68,7 +68,7 @@ func TestAPodThatStopsAnsweringHasNoRateAndIsNamedOnce(t *testing.T) {
 		fmt.Fprintln(w, "asked_total 1")
 	}))
 	t.Cleanup(flaky.Close)
-	bad = Target{UID: "bad", Pod: "bad-pod", Agent: "xiaoai", URL: flaky.URL, Counter: "asked_total"}
+	bad := Target{UID: "bad", Pod: "bad-pod", Agent: "xiaoai", URL: flaky.URL, Counter: "asked_total"}
 	var log bytes.Buffer
 	s, now := stepped(func() []Target { return []Target{good, bad} }, &log)
 	for range 3 {

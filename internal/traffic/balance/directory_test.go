@@ -18,9 +18,10 @@ import (
 
 const namespace = "suoke-life"
 
-func slice(name, service string, endpoints ...discoveryv1.Endpoint) *discoveryv1.EndpointSlice {
+// slice is of the Service s.
+func slice(name string, endpoints ...discoveryv1.Endpoint) *discoveryv1.EndpointSlice {
 	return &discoveryv1.EndpointSlice{
-		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace, Labels: map[string]string{discoveryv1.LabelServiceName: service}},
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace, Labels: map[string]string{discoveryv1.LabelServiceName: "s"}},
 		Endpoints:  endpoints,
 	}
 }
@@ -56,7 +57,7 @@ func TestWhoGetsRequests(t *testing.T) {
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				d, _ := directory(t, slice("s-1", "s", endpoint("p", c.conditions)))
+				d, _ := directory(t, slice("s-1", endpoint("p", c.conditions)))
 				if got := d.Set("s", 8080).Ready() == 1; got != c.gets {
 					t.Errorf("gets requests: %v, want %v", got, c.gets)
 				}
@@ -67,7 +68,7 @@ func TestWhoGetsRequests(t *testing.T) {
 
 func TestSetsFollowTheSlices(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d, client := directory(t, slice("s-1", "s", endpoint("a", discoveryv1.EndpointConditions{})))
+		d, client := directory(t, slice("s-1", endpoint("a", discoveryv1.EndpointConditions{})))
 		set, other := d.Set("s", 8080), d.Set("other", 8080)
 		api := client.DiscoveryV1().EndpointSlices(namespace)
 		check := func(when string, want ...string) {
@@ -78,11 +79,11 @@ func TestSetsFollowTheSlices(t *testing.T) {
 			}
 		}
 		check("at first", "a")
-		if _, err := api.Create(t.Context(), slice("s-2", "s", endpoint("b", discoveryv1.EndpointConditions{})), metav1.CreateOptions{}); err != nil {
+		if _, err := api.Create(t.Context(), slice("s-2", endpoint("b", discoveryv1.EndpointConditions{})), metav1.CreateOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		check("with a second slice", "a", "b")
-		if _, err := api.Update(t.Context(), slice("s-1", "s"), metav1.UpdateOptions{}); err != nil {
+		if _, err := api.Update(t.Context(), slice("s-1"), metav1.UpdateOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		check("with the first slice empty", "b")
@@ -97,10 +98,10 @@ func TestSetsFollowTheSlices(t *testing.T) {
 }
 
 // directory runs a Directory over a fake API server until the test ends.
-func directory(t *testing.T, slices ...*discoveryv1.EndpointSlice) (*balance.Directory, *fake.Clientset) {
+func directory(t *testing.T, published ...*discoveryv1.EndpointSlice) (*balance.Directory, *fake.Clientset) {
 	t.Helper()
 	client := fake.NewClientset()
-	for _, s := range slices {
+	for _, s := range published {
 		if err := client.Tracker().Add(s); err != nil {
 			t.Fatal(err)
 		}

@@ -79,6 +79,7 @@ func (s *Set) Update(addresses []Address) {
 		next = append(next, e)
 	}
 	// Many processes see the same order; shuffled, their first requests do not all go to the same Pod.
+	//nolint:gosec // it spreads load; nobody gains by guessing it
 	rand.Shuffle(len(next), func(i, j int) { next[i], next[j] = next[j], next[i] })
 	s.endpoints.Store(&next)
 }

@@ -32,7 +32,7 @@ func TestTargetsThatCouldBeSomebodyElses(t *testing.T) {
 		"http://":                                   {false, false},
 		"":                                          {false, false},
 		"http://127.0.0.1@suoke.life/":              {false, false},
-		"http://suokelife-service.suoke-life.svc.evil.io": {false, false},
+		"http://service.suoke-life.svc.evil.io":     {false, false},
 	} {
 		for cluster, allowed := range map[bool]bool{false: want.alone, true: want.cluster} {
 			if err := Check(target, cluster); (err == nil) != allowed {

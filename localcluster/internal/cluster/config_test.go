@@ -99,7 +99,7 @@ func TestNoTwoNetworksShareAnAddress(t *testing.T) {
 func TestParsePublication(t *testing.T) {
 	for text, want := range map[string]Publication{
 		"3000=suoke-life/suokelife-service:80": {Port: 3000, Namespace: "suoke-life", Service: "suokelife-service", ServicePort: 80},
-		"65535=a/b:65535":                  {Port: 65535, Namespace: "a", Service: "b", ServicePort: 65535},
+		"65535=a/b:65535":                      {Port: 65535, Namespace: "a", Service: "b", ServicePort: 65535},
 	} {
 		got, err := ParsePublication(text)
 		if err != nil {

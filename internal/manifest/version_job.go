@@ -26,7 +26,7 @@ func (v Version) Job(namespace string, e Evaluation) *batchv1.Job {
 	none, once, deadline, keep := int32(0), int32(1), int64(1800), int32(3600)
 	args := []string{
 		"evaluate", "--endpoint=" + e.Endpoint, "--name=" + v.Model, "--dataset=" + e.Dataset, "--task=" + e.Task,
-		"--model-digest=" + v.Digest, "--runtime=" + v.Template.Image, "--plain-http",
+		"--model-digest=" + v.Digest, "--runtime=" + v.Template.Image,
 	}
 	if e.StableEndpoint != "" {
 		args = append(args, "--stable-endpoint="+e.StableEndpoint)

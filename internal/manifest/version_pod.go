@@ -39,7 +39,7 @@ func (v Version) pod() corev1.PodTemplateSpec {
 func (v Version) fetch() corev1.Container {
 	return corev1.Container{
 		Name: FetchContainer, Image: v.FetchImage, ImagePullPolicy: corev1.PullIfNotPresent,
-		Args: []string{"model", "fetch", v.Reference, "--to=" + modelDir, "--plain-http"},
+		Args: []string{"model", "fetch", v.Reference, "--to=" + modelDir},
 		Resources: corev1.ResourceRequirements{
 			Requests: corev1.ResourceList{corev1.ResourceCPU: *quantity("25m"), corev1.ResourceMemory: *quantity("32Mi")},
 			Limits:   corev1.ResourceList{corev1.ResourceCPU: *quantity("1"), corev1.ResourceMemory: *quantity("256Mi")},

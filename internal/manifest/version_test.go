@@ -1,6 +1,7 @@
 package manifest_test
 
 import (
+	"slices"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -45,6 +46,19 @@ func TestPodsOfAVersionAreRestricted(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The reference's host says whether a registry is spoken to without TLS; a flag would say so of every registry.
+func TestPodsDoNotGiveUpTLS(t *testing.T) {
+	v := aVersion(t)
+	pods := []corev1.PodSpec{v.Deployment("n", 1).Spec.Template.Spec, v.Job("n", manifest.Evaluation{}).Spec.Template.Spec}
+	for _, pod := range pods {
+		for _, c := range append(pod.InitContainers, pod.Containers...) {
+			if slices.Contains(c.Args, "--plain-http") {
+				t.Errorf("container %s: %v", c.Name, c.Args)
+			}
+		}
 	}
 }
 

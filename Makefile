@@ -12,6 +12,12 @@ export GOFLAGS := -buildvcs=false $(GOFLAGS)
 export KUBEBUILDER_ASSETS := $(CURDIR)/build/cluster/assets
 export ONNXRUNTIME_LIB := $(CURDIR)/$(ONNXRUNTIME)
 export PATH := $(KUBEBUILDER_ASSETS):$(PATH)
+# Go fetches the toolchain that go.mod names, whatever the machine's settings.
+export GOTOOLCHAIN := auto
+# sudo resets PATH, and loses the place where Go's own installation lies.
+ifeq ($(shell command -v go),)
+export PATH := $(PATH):/usr/local/go/bin
+endif
 
 .PHONY: help
 help: ## List the targets

@@ -237,6 +237,7 @@ verify() {
   verify_scaling
   say 'Models'
   verify_models
+  verify_registries
   if ((wrong > 0)); then
     say "$wrong wrong"
     exit 1
@@ -345,16 +346,49 @@ verify_scaling() {
 }
 
 verify_models() {
-  local name phase version
-  while read -r name phase version; do
-    case $phase in
-      '') note 'no models; kubectl apply -f ai-model-examples.yaml -n suoke-life' ;;
-      Ready) right "$name $version serves" ;;
-      Failed) bad "$name $version failed: kubectl describe aimodel $name -n $namespace" ;;
-      *) note "$name $version is $phase: kubectl describe aimodel $name -n $namespace" ;;
-    esac
-  done <<<"$(kube get aimodels -n "$namespace" \
-    -o jsonpath='{range .items[*]}{.metadata.name} {.status.phase} {.spec.version}{"\n"}{end}' 2>/dev/null || true)"
+  local list name phase stable wanted accepted degraded message
+  if ! list=$(kube get aimodels -n "$namespace" -o jsonpath='{range .items[*]}{.metadata.name}|{.status.phase}|{.status.stableVersion}|{.spec.version}|{.status.conditions[?(@.type=="Accepted")].status}|{.status.conditions[?(@.type=="Degraded")].status}|{.status.conditions[?(@.type=="Accepted")].message}{"\n"}{end}'); then
+    bad "the models cannot be read"
+    return
+  fi
+  [[ -n $list ]] || note "no models; kubectl apply -f ai-model-examples.yaml -n $namespace"
+  while IFS='|' read -r name phase stable wanted accepted degraded message; do
+    if [[ -z $name ]]; then
+      continue
+    elif [[ $accepted == False ]]; then
+      bad "$name: $message"
+    elif [[ $degraded == True ]]; then
+      note "$name serves $stable; $wanted was refused: kubectl describe aimodel $name -n $namespace"
+    elif [[ $phase == Ready ]]; then
+      right "$name: $stable serves"
+    elif [[ $phase == Failed ]]; then
+      bad "$name: $wanted failed: kubectl describe aimodel $name -n $namespace"
+    else
+      note "$name: $wanted is ${phase:-not looked at yet}: kubectl describe aimodel $name -n $namespace"
+    fi
+  done <<<"$list"
+}
+
+# A registry that cannot be honoured, or that is not to be asked, holds nothing up: that of a model is told with the model.
+verify_registries() {
+  local list name connected accepted asked message
+  if ! list=$(kube get modelregistries -n "$namespace" -o jsonpath='{range .items[*]}{.metadata.name}|{.status.connected}|{.status.conditions[?(@.type=="Accepted")].status}|{.status.conditions[?(@.type=="Connected")].status}|{.status.conditions[?(@.type=="Connected")].message}{"\n"}{end}'); then
+    bad "the registries cannot be read"
+    return
+  fi
+  while IFS='|' read -r name connected accepted asked message; do
+    if [[ -z $name ]]; then
+      continue
+    elif [[ $connected == true ]]; then
+      right "registry $name is connected"
+    elif [[ -z $asked ]]; then
+      note "registry $name was not looked at yet: kubectl describe modelregistry $name -n $namespace"
+    elif [[ $accepted == False || $asked == Unknown ]]; then
+      note "registry $name: $message" # Connected repeats why the object is not accepted
+    else
+      bad "registry $name: $message; kubectl logs -n $namespace deployment/model-registry"
+    fi
+  done <<<"$list"
 }
 
 dashboard() {
@@ -456,14 +490,16 @@ remove_definitions() {
 }
 
 remove_namespace() {
-  local left=''
+  local left='' known=no
   owns_namespace || return 0
   for _ in 1 2 3 4 5 6 7 8 9 10; do
-    left=$(others)
-    [[ -z $left ]] && break
+    if left=$(others); then known=yes; else known=no; fi
+    [[ $known == yes && -z $left ]] && break
     sleep 2 # what has just lost its owner is being collected
   done
-  if [[ -n $left ]]; then
+  if [[ $known == no ]]; then
+    echo "namespace $namespace stays: what it holds cannot be listed. Look with: kubectl api-resources --namespaced"
+  elif [[ -n $left ]]; then
     echo "namespace $namespace stays: it holds"
     printf '  %s\n' "$left"
   else
@@ -471,11 +507,12 @@ remove_namespace() {
   fi
 }
 
-# others are the objects of the namespace that no namespace is without.
+# others are the objects of the namespace beyond those that every namespace has. It fails if not every kind can be listed.
 others() {
-  local kinds name
-  kinds=$(kube api-resources --namespaced --verbs=list,delete -o name 2>/dev/null | tr '\n' ',')
-  for name in $(kube get "${kinds%,}" -n "$namespace" -o name 2>/dev/null); do
+  local kinds all name
+  kinds=$(kube api-resources --namespaced --verbs=list,delete -o name | tr '\n' ',') || return 1
+  all=$(kube get "${kinds%,}" -n "$namespace" -o name) || return 1
+  for name in $all; do
     case $name in
       event/* | event.events.k8s.io/* | configmap/kube-root-ca.crt | serviceaccount/default | endpoints/* | endpointslice.* | *.metrics.k8s.io/*) ;;
       *) printf '%s\n' "$name" ;;

@@ -17,6 +17,7 @@ import (
 // +kubebuilder:printcolumn:name="Status",type=string,JSONPath=`.status.phase`
 // +kubebuilder:printcolumn:name="Serving",type=string,JSONPath=`.status.stableVersion`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 247",message="metadata.name: write a name of at most 247 characters"
 type AIModel struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
@@ -203,8 +204,11 @@ type Resources struct {
 	Limits ResourceAmounts `json:"limits,omitempty"`
 }
 
-// ResourceAmounts are quantities by resource name.
-// +kubebuilder:validation:MaxProperties=8
+// ResourceAmounts are quantities by resource name. What Kubernetes would read and not write back, such as 1e99999999, is
+// refused here: one such object would keep every list of AIModels from being read.
+//
+// +kubebuilder:validation:MaxProperties=3
+// +kubebuilder:validation:XValidation:rule="self.all(k, size(string(self[k])) <= 24 && string(self[k]).matches(r'^\\d+([.]\\d+)?([MGT]i?|m|k|Ki)?$'))",message="resources: write a number, with one of m, k, M, G, T, Ki, Mi, Gi and Ti after it where needed, such as 500m or 8Gi"
 type ResourceAmounts map[corev1.ResourceName]resource.Quantity
 
 // Validation is the gate before any traffic.

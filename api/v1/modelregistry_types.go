@@ -120,7 +120,7 @@ type SyncPolicy struct {
 	// +kubebuilder:default="1h"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(s|m|h))+$') && duration(self) >= duration('10s')",message="interval: write a duration of at least 10s, such as 30m"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(s|m|h))+$') && duration(self) >= duration('10s') && duration(self) <= duration('8760h')",message="interval: write a duration of at least 10s, such as 30m, and at most 8760h"
 	Interval metav1.Duration `json:"interval,omitempty"`
 	// +optional
 	// +kubebuilder:default={}

@@ -31,7 +31,7 @@ type ModelVersionList struct {
 	Items           []ModelVersion `json:"items"`
 }
 
-// ModelVersionSpec is how a version is released. Edits in mid-release apply from the next step.
+// ModelVersionSpec is how a version is released. Edits in mid-release apply from the next decision; a weight that was given stays for its step.
 type ModelVersionSpec struct {
 	// ModelRef names the AIModel, in the same namespace.
 	// +kubebuilder:validation:MinLength=1
@@ -93,7 +93,7 @@ type PromotionCriteria struct {
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$')",message="minUptime: write a duration such as 24h or 90m"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') && duration(self) <= duration('8760h')",message="minUptime: write a duration such as 24h or 90m, at most 8760h"
 	MinUptime *metav1.Duration `json:"minUptime,omitempty"`
 	// MaxErrorRate is the greatest share of failed requests since the version's first weight.
 	// +optional
@@ -115,7 +115,7 @@ type CanaryDeployment struct {
 	// +kubebuilder:default="1h"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$')",message="duration: write a duration such as 2h or 90m"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') && duration(self) <= duration('8760h')",message="duration: write a duration such as 2h or 90m, at most 8760h"
 	Duration metav1.Duration `json:"duration,omitempty"`
 	// Steps replace trafficPercentage and duration by several shares in rising order.
 	// +optional
@@ -132,7 +132,7 @@ type CanaryStep struct {
 	Weight int32 `json:"weight"`
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$')",message="duration: write a duration such as 10m"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') && duration(self) <= duration('8760h')",message="duration: write a duration such as 10m, at most 8760h"
 	Duration metav1.Duration `json:"duration"`
 }
 
@@ -142,7 +142,7 @@ type BlueGreen struct {
 	// +kubebuilder:default="10m"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$')",message="scaleDownDelay: write a duration such as 10m"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') && duration(self) <= duration('8760h')",message="scaleDownDelay: write a duration such as 10m, at most 8760h"
 	ScaleDownDelay metav1.Duration `json:"scaleDownDelay,omitempty"`
 }
 

@@ -114,9 +114,17 @@ func TestWrongObjectsAreRefusedWithWhatToWrite(t *testing.T) {
 		"a path as a repository":            {model, "repository.url", `/data/model`, "repository.url: write a URL with a scheme"},
 		"a short digest":                    {model, "repository.digest", `"sha256:abc"`, "repository.digest: write sha256: and 64 lower-case hex digits"},
 		"an accuracy in percent":            {model, "validation.metrics.accuracy", `92`, "should be less than or equal to 1"},
+		"a CPU with two exponents":          {model, "deployment.resources", `{requests: {cpu: "1e1.5"}}`, "resources: write a number, with one of m, k, M"},
+		"memory beyond all measure":         {model, "deployment.resources", `{limits: {memory: "1e99999999999999"}}`, "resources: write a number, with one of m, k, M"},
+		"less than no CPU":                  {model, "deployment.resources", `{requests: {cpu: -1}}`, "resources: write a number, with one of m, k, M"},
 		"a privileged port":                 {model, "monitoring.metricsPort", `80`, "should be greater than or equal to 1024"},
 		"a relative health path":            {model, "monitoring.healthCheckPath", `health`, "monitoring.healthCheckPath: write a path that begins with '/'"},
 		"no share for the canary":           {version, "canaryDeployment.trafficPercentage", `0`, "should be greater than or equal to 1"},
+		"a canary for a million years":      {version, "canaryDeployment.duration", `9999999999h`, "duration: write a duration such as 2h or 90m, at most 8760h"},
+		"a step of more than a year":        {version, "canaryDeployment.steps", `[{weight: 5, duration: 8761h}]`, "duration: write a duration such as 10m, at most 8760h"},
+		"a year and a second of uptime":     {version, "autoPromotion.criteria.minUptime", `8760h1s`, "minUptime: write a duration such as 24h or 90m, at most 8760h"},
+		"old versions kept for ever":        {version, "blueGreen.scaleDownDelay", `9999999999h`, "scaleDownDelay: write a duration such as 10m, at most 8760h"},
+		"a sync that never comes":           {registry, "syncPolicy.interval", `9999999999h`, "interval: write a duration of at least 10s, such as 30m, and at most 8760h"},
 		"a duration in days":                {version, "canaryDeployment.duration", `2d`, "duration: write a duration such as 2h or 90m"},
 		"steps that fall":                   {version, "canaryDeployment.steps", `[{weight: 50, duration: 1m}, {weight: 20, duration: 1m}]`, "steps: write weights in rising order, such as 5, 20, 50"},
 		"an uptime without a unit":          {version, "autoPromotion.criteria.minUptime", `"24"`, "minUptime: write a duration such as 24h or 90m"},
@@ -153,6 +161,8 @@ func TestUsersSpellingsAreAccepted(t *testing.T) {
 		"whole GPUs as a number":     {model, "deployment.resources", `{requests: {cpu: 2, memory: 8Gi, nvidia.com/gpu: 1}, limits: {cpu: 4, nvidia.com/gpu: 1}}`},
 		"a commit that is not hex":   {model, "repository", `{url: "https://github.com/suoke/x", branch: main, commit: v2.1.0}`},
 		"a data set's path":          {model, "validation.testDataset", `/data/test`},
+		"half a CPU and megabytes":   {model, "deployment.resources", `{requests: {cpu: 500m, memory: 0.5Gi}, limits: {cpu: "1.5", memory: 17179869184}}`},
+		"a year of a canary":         {version, "canaryDeployment", `{enabled: true, steps: [{weight: 5, duration: 8760h}]}`},
 		"a day of uptime":            {version, "autoPromotion", `{enabled: true, criteria: {minAccuracy: 0.9, minUptime: 24h, maxErrorRate: 0.05}}`},
 		"an hour and a half":         {version, "canaryDeployment", `{enabled: true, trafficPercentage: 20, duration: 1h30m}`},
 		"a Secret of a token":        {registry, "authentication", `{type: token, secretRef: {name: t, namespace: suoke-life}}`},
@@ -170,6 +180,21 @@ func TestUsersSpellingsAreAccepted(t *testing.T) {
 				}
 			}); err != nil {
 				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestNamesOfModelsLeaveRoomForWhatIsMadeOfThem(t *testing.T) {
+	for name, c := range map[string]struct {
+		length int
+		wrong  bool
+	}{"the longest": {247, false}, "one more": {248, true}} {
+		t.Run(name, func(t *testing.T) {
+			_, err := dryRun(t, model, func(o *unstructured.Unstructured) { o.SetName(strings.Repeat("m", c.length)) })
+			refused := err != nil && strings.Contains(err.Error(), "metadata.name: write a name of at most 247 characters")
+			if refused != c.wrong || !c.wrong && err != nil {
+				t.Errorf("%d characters: %v", c.length, err)
 			}
 		})
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	suokev1 "github.com/suoke-life/suoke/api/v1"
@@ -17,6 +18,9 @@ import (
 
 // gpu is the one extended resource that a model may ask for.
 const gpu = corev1.ResourceName("nvidia.com/gpu")
+
+// longestName of an AIModel leaves room for what routeName appends.
+const longestName = 247
 
 // Verdict says whether an object can be acted upon; it is the condition Accepted.
 type Verdict struct {
@@ -63,6 +67,8 @@ var (
 func acceptShape(model *suokev1.AIModel, _ Surroundings) Verdict {
 	spec := &model.Spec
 	switch {
+	case len(model.Name) > longestName:
+		return refused(suokev1.ReasonInvalid, "metadata.name: write a name of at most %d characters", longestName)
 	case !versionShape.MatchString(spec.Version):
 		return refused(suokev1.ReasonInvalid, "version: write letters, digits, '.', '_' and '-' only, such as v2.1.0")
 	case len(validation.IsDNS1123Label(spec.AgentType)) != 0:
@@ -117,6 +123,11 @@ func acceptRegistry(model *suokev1.AIModel, around Surroundings) Verdict {
 		return refused(suokev1.ReasonInvalid, "registryRef: ModelRegistry %s is at %s and repository.url elsewhere; write a URL at its host",
 			name, registry.Spec.Endpoint)
 	}
+	if kind := registry.Spec.Authentication.Type; kind != "" && kind != suokev1.AuthenticationNone {
+		return refused(suokev1.ReasonInvalid,
+			"registryRef: ModelRegistry %s has authentication.type %s, and credentials are not used for fetching models yet; "+
+				"write a registry that may be read with authentication.type none, or leave the field out", name, kind)
+	}
 	return accepted()
 }
 
@@ -138,9 +149,14 @@ func selectRuntime(model *suokev1.AIModel, table *profile.Runtimes) (profile.Run
 func acceptResources(model *suokev1.AIModel, _ Surroundings) Verdict {
 	r := model.Spec.Deployment.Resources
 	for _, amounts := range []suokev1.ResourceAmounts{r.Requests, r.Limits} {
-		for name := range amounts {
+		for name, amount := range amounts {
 			if !slices.Contains([]corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory, gpu}, name) {
 				return refused(suokev1.ReasonInvalid, "resources: write cpu, memory and nvidia.com/gpu only")
+			}
+			// Nothing else may be asked of an amount with an exponent: comparing or writing it may take for ever.
+			if amount.Format == resource.DecimalExponent || amount.Sign() < 0 {
+				return refused(suokev1.ReasonInvalid,
+					"resources: write a number, with one of m, k, M, G, T, Ki, Mi, Gi and Ti after it where needed, such as 500m or 8Gi")
 			}
 		}
 		if amount, asked := amounts[gpu]; asked && amount.MilliValue()%1000 != 0 {

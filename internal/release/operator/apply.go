@@ -12,6 +12,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -31,13 +32,8 @@ func (m *models) apply(ctx context.Context, seen *observed, made decided) error 
 		return err
 	}
 	m.routers.follow(seen.model.Name, made.following)
-	for id, replicas := range made.Replicas {
-		if err := m.applyVersion(ctx, seen, id, replicas); err != nil {
-			return err
-		}
-	}
-	if err := m.applyEvaluations(ctx, seen, made); err != nil {
-		return err
+	if err := m.applyRunning(ctx, seen, made); err != nil {
+		return errors.Join(err, m.applyRejection(ctx, seen, made, err))
 	}
 	if err := m.applyDeletions(ctx, seen, made); err != nil {
 		return err
@@ -45,6 +41,28 @@ func (m *models) apply(ctx context.Context, seen *observed, made decided) error 
 	if err := m.applyGenerated(ctx, seen, made); err != nil {
 		return err
 	}
+	return m.applyStatus(ctx, seen, made)
+}
+
+// applyRunning brings what runs to what was decided. One version that cannot be applied keeps no other from it.
+func (m *models) applyRunning(ctx context.Context, seen *observed, made decided) error {
+	var errs []error
+	for id, replicas := range made.Replicas {
+		errs = append(errs, m.applyVersion(ctx, seen, id, replicas))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return m.applyEvaluations(ctx, seen, made)
+}
+
+// applyRejection shows people what the API server has against an object: it takes what is in spec for wrong, or a quota
+// forbids it, and trying again does not help.
+func (m *models) applyRejection(ctx context.Context, seen *observed, made decided, err error) error {
+	if !apierrors.IsInvalid(err) && !apierrors.IsForbidden(err) {
+		return nil
+	}
+	seen.trouble = &Problem{Reason: suokev1.ReasonInvalid, Err: err}
 	return m.applyStatus(ctx, seen, made)
 }
 

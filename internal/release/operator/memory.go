@@ -74,10 +74,13 @@ func parseMemory(object *corev1.ConfigMap) (memory, error) {
 	return m, nil
 }
 
+// ahead says that a later AIModel was decided upon than this one: the cache that it was read from lags.
+func (m memory) ahead(generation int64) bool { return m.generation > generation }
+
 // forgiven is the state with nothing held against a version: what a person changed in spec may be what was wrong.
 func (m memory) forgiven(wanted rollout.ID, generation int64) rollout.State {
 	state := m.state
-	if _, refused := state.Refused[wanted]; refused && m.generation != generation {
+	if _, refused := state.Refused[wanted]; refused && generation > m.generation {
 		state.Refused = maps.Clone(state.Refused)
 		delete(state.Refused, wanted)
 	}

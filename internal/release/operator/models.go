@@ -28,6 +28,9 @@ const concurrentModels = 8
 // untilPolled is when a model is looked at again that came up before the routers were asked for the first time.
 const untilPolled = 100 * time.Millisecond
 
+// untilCached is when a model is looked at again that the cache holds older than it was decided upon.
+const untilCached = 100 * time.Millisecond
+
 // models is the controller of AIModels.
 type models struct{ *Operator }
 
@@ -46,6 +49,7 @@ func (m *models) register(mgr ctrl.Manager) error {
 		}
 		return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: version.Namespace, Name: version.Spec.ModelRef}}}
 	})
+	byRegistry := handler.EnqueueRequestsFromMapFunc(m.readThrough)
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("aimodel").
 		For(&suokev1.AIModel{}).
@@ -54,12 +58,29 @@ func (m *models) register(mgr ctrl.Manager) error {
 		Owns(&corev1.ConfigMap{}).
 		Watches(&corev1.Pod{}, byAnnotation).
 		Watches(&suokev1.ModelVersion{}, byReference).
+		Watches(&suokev1.ModelRegistry{}, byRegistry).
 		WatchesRawSource(source.TypedChannel(m.routers.wake, handler.TypedEnqueueRequestsFromMapFunc(
 			func(_ context.Context, model *suokev1.AIModel) []reconcile.Request {
 				return []reconcile.Request{{NamespacedName: client.ObjectKeyFromObject(model)}}
 			}))).
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrentModels}).
 		Complete(m)
+}
+
+// readThrough lists the models that a ModelRegistry is named by: they may wait for it.
+func (m *models) readThrough(ctx context.Context, registry client.Object) []reconcile.Request {
+	var list suokev1.AIModelList
+	if err := m.Client.List(ctx, &list, client.InNamespace(registry.GetNamespace())); err != nil {
+		m.Log.Warn("listing AIModels", "error", err)
+		return nil
+	}
+	var all []reconcile.Request
+	for i := range list.Items {
+		if model := &list.Items[i]; model.Spec.RegistryRef == registry.GetName() {
+			all = append(all, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(model)})
+		}
+	}
+	return all
 }
 
 // Reconcile takes one model a step further.
@@ -80,6 +101,9 @@ func (m *models) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, 
 	seen, err := m.observe(ctx, &model)
 	if err != nil {
 		return ctrl.Result{}, err
+	}
+	if seen.memory.ahead(model.Generation) {
+		return ctrl.Result{RequeueAfter: untilCached}, nil
 	}
 	made := m.decide(seen)
 	if err := m.apply(ctx, seen, made); err != nil {

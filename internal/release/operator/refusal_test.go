@@ -82,6 +82,94 @@ func (s *system) nothingStarted() {
 	}
 }
 
+// central is a ModelRegistry at the host of the models.
+func (s *system) central() *suokev1.ModelRegistry {
+	return &suokev1.ModelRegistry{
+		ObjectMeta: metav1.ObjectMeta{Name: "central", Namespace: s.namespace},
+		Spec:       suokev1.ModelRegistrySpec{Name: "central", Endpoint: "http://" + registryHost, SyncPolicy: suokev1.SyncPolicy{Interval: metav1.Duration{Duration: time.Hour}}},
+	}
+}
+
+func TestModelGoesOnOnceItsRegistryIsDeclared(t *testing.T) {
+	s := newSystem(t)
+	s.registry.hold("models/digits:v1")
+	s.set(func(k *cluster) { k.evaluated["v1"] = passes })
+	s.model(func(m *suokev1.AIModelSpec) { m.RegistryRef = "central" })
+	s.untilModel("the registry to be missed", condition(suokev1.ConditionAccepted, metav1.ConditionFalse, suokev1.ReasonInvalid))
+	if err := s.client.Create(t.Context(), s.central()); err != nil {
+		t.Fatal(err)
+	}
+	s.untilModel("v1 to serve", serving("v1"))
+}
+
+func TestObjectsThatTheServerRejectsAreTold(t *testing.T) {
+	s := newSystem(t)
+	s.registry.hold("models/digits:v1")
+	s.set(func(k *cluster) { k.evaluated["v1"] = passes })
+	none := corev1.ResourceList{corev1.ResourceServices: resource.MustParse("0")}
+	quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "no-services", Namespace: s.namespace}, Spec: corev1.ResourceQuotaSpec{Hard: none}}
+	if err := s.client.Create(t.Context(), quota); err != nil {
+		t.Fatal(err)
+	}
+	quota.Status = corev1.ResourceQuotaStatus{Hard: none, Used: none}
+	if err := s.client.Status().Update(t.Context(), quota); err != nil {
+		t.Fatal(err)
+	}
+	s.model(nil)
+	status := s.untilModel("the rejection", condition(suokev1.ConditionProgressing, metav1.ConditionTrue, suokev1.ReasonInvalid))
+	if want := "exceeded quota: no-services"; !strings.Contains(status.Message, want) {
+		t.Errorf("it says %q, want %q", status.Message, want)
+	}
+	s.untilEvent(modelName, suokev1.ReasonInvalid)
+	if err := s.client.Delete(t.Context(), quota); err != nil {
+		t.Fatal(err)
+	}
+	s.untilModel("v1 to serve", serving("v1"))
+}
+
+func TestRulesOfTheSchemaHoldWhereTheServerDoesNotCheck(t *testing.T) {
+	t.Parallel()
+	amounts := func(cpu string) func(*suokev1.AIModel, operator.Surroundings) {
+		return func(m *suokev1.AIModel, _ operator.Surroundings) {
+			m.Spec.Deployment.Resources.Limits = suokev1.ResourceAmounts{corev1.ResourceCPU: resource.MustParse(cpu)}
+		}
+	}
+	through := func(kind suokev1.AuthenticationType) func(*suokev1.AIModel, operator.Surroundings) {
+		return func(m *suokev1.AIModel, around operator.Surroundings) {
+			m.Spec.RegistryRef = "central"
+			around.Registries["central"] = suokev1.ModelRegistry{Spec: suokev1.ModelRegistrySpec{
+				Endpoint: "http://r", Authentication: suokev1.Authentication{Type: kind},
+			}}
+		}
+	}
+	for name, c := range map[string]struct {
+		change func(*suokev1.AIModel, operator.Surroundings)
+		want   string
+	}{
+		"less than no CPU":         {amounts("-1"), "write a number, with one of m, k, M"},
+		"a CPU beyond all measure": {amounts("1e99999999999999"), "write a number, with one of m, k, M"},
+		"half a CPU":               {amounts("500m"), "every field can be honoured"},
+		"the longest name":         {func(m *suokev1.AIModel, _ operator.Surroundings) { m.Name = strings.Repeat("m", 247) }, "every field can be honoured"},
+		"a longer name":            {func(m *suokev1.AIModel, _ operator.Surroundings) { m.Name = strings.Repeat("m", 248) }, "write a name of at most 247 characters"},
+		"a registry with a token":  {through(suokev1.AuthenticationToken), "credentials are not used for fetching models yet"},
+		"a registry without":       {through(suokev1.AuthenticationNone), "every field can be honoured"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			around := acceptable(t)
+			around.Registries = map[string]suokev1.ModelRegistry{}
+			m := &suokev1.AIModel{ObjectMeta: metav1.ObjectMeta{Name: "m"}, Spec: suokev1.AIModelSpec{
+				Version: "v1", AgentType: "xiaoai", ModelType: suokev1.ModelTypeClassification, Framework: suokev1.FrameworkONNX,
+				Repository: suokev1.Repository{URL: "oci://r/models/m"}, Monitoring: suokev1.Monitoring{HealthCheckPath: "/health"},
+				Validation: suokev1.Validation{TestDataset: "d"},
+			}}
+			c.change(m, around)
+			if v := operator.AcceptModel(m, around); !strings.Contains(v.Message, c.want) {
+				t.Errorf("%+v, want %s", v, c.want)
+			}
+		})
+	}
+}
+
 func TestGPURulesHoldWhereTheServerDoesNotCheck(t *testing.T) {
 	t.Parallel()
 	whole, half := resource.MustParse("1"), resource.MustParse("0.5")

@@ -96,7 +96,7 @@ ONNXRUNTIME_LIB names ONNX Runtime's library where it is not /opt/onnxruntime/li
 	flags.BoolVar(&o.metrics, "metrics", true, "serve /metrics")
 	flags.IntVar(&o.queue, "queue", 256, "requests that may wait; further ones get 429")
 	flags.DurationVar(&o.drain.Delay, "drain-delay", 3*time.Second, "how long to serve on after SIGTERM, not ready")
-	flags.DurationVar(&o.drain.Grace, "drain-grace", 20*time.Second, "how long requests in flight may take after that")
+	flags.DurationVar(&o.drain.Grace, "drain-grace", 60*time.Second, "how long requests in flight may take after that")
 	for _, needed := range []string{"name", "version"} {
 		if err := cmd.MarkFlagRequired(needed); err != nil {
 			panic(err) // the flag is defined above

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"os/exec"
@@ -14,8 +15,11 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/suoke-life/suoke/internal/model/serving/onnx/graphtest"
+	"github.com/suoke-life/suoke/internal/profile"
+	"github.com/suoke-life/suoke/internal/traffic/router"
 )
 
 // TestMain lets the test's own binary stand for model-server, so that signals and exit codes are those of a process.
@@ -178,5 +182,29 @@ func TestExplainWritesForTheKubelet(t *testing.T) {
 	}
 	if got, err := os.ReadFile(file); err != nil || string(got) != "serving: the model is damaged\n" {
 		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// The longest request ends before the drain does, and the drain before Kubernetes kills the Pod.
+func TestTheLongestRequestOutlivesNoPod(t *testing.T) {
+	runtimes, err := profile.LoadRuntimes("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rt, err := runtimes.Select("onnxruntime", "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	flags := newCommand(slog.New(slog.DiscardHandler)).Flags()
+	delay, delayErr := flags.GetDuration("drain-delay")
+	drain, drainErr := flags.GetDuration("drain-grace")
+	if err := errors.Join(delayErr, drainErr); err != nil {
+		t.Fatal(err)
+	}
+	if drain < router.LongestDeadline {
+		t.Errorf("requests may take %v, and get %v to end", router.LongestDeadline, drain)
+	}
+	if killed := time.Duration(rt.TerminationGracePeriodSeconds) * time.Second; killed <= delay+drain {
+		t.Errorf("the Pod is killed after %v, and its server may end %v after SIGTERM", killed, delay+drain)
 	}
 }

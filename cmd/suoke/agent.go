@@ -26,6 +26,7 @@ type agentOptions struct {
 	routerPort    int
 	address       string
 	delay         time.Duration
+	maxInFlight   int64
 }
 
 func newAgentCommand() *cobra.Command {
@@ -49,6 +50,7 @@ func newAgentCommand() *cobra.Command {
 	cmd.Flags().IntVar(&o.routerPort, "router-port", 8080, "port of the routers' Pods")
 	cmd.Flags().StringVar(&o.address, "listen", "", "address for requests, probes and metrics (default: the profile's port)")
 	cmd.Flags().DurationVar(&o.delay, "stop-delay", 5*time.Second, "time between SIGTERM and refusing new requests")
+	cmd.Flags().Int64Var(&o.maxInFlight, "max-in-flight", 500, "requests under way at once; more get 429")
 	return cmd
 }
 
@@ -71,10 +73,11 @@ func runAgent(ctx context.Context, o agentOptions, log *slog.Logger) error {
 	}
 	registry := server.NewRegistry()
 	a := agent.New(agent.Config{
-		Name:    who.Name,
-		Model:   who.Model,
-		Counter: who.Metric.Counter,
-		Routers: pods.Set(o.routerService, o.routerPort),
+		Name:        who.Name,
+		Model:       who.Model,
+		Counter:     who.Metric.Counter,
+		Routers:     pods.Set(o.routerService, o.routerPort),
+		MaxInFlight: o.maxInFlight,
 	}, registry)
 	if o.address == "" {
 		o.address = fmt.Sprintf(":%d", who.Port)

@@ -21,13 +21,14 @@ type appOptions struct {
 	profileFile string
 	address     string
 	delay       time.Duration
+	maxInFlight int64
 }
 
 func newAppCommand() *cobra.Command {
 	var o appOptions
 	cmd := &cobra.Command{
 		Use:   "app",
-		Short: "Run the public edge: /api/agents/<agent>/… to the agents' Pods",
+		Short: "Run the public edge: /api/agents/<agent>/v1/… to the agents' Pods",
 		Long: `The public edge, behind the Ingress.
 
   curl -d '{"inputs": [[5.1, 3.5, 1.4, 0.2]]}' http://suokelife-service/api/agents/xiaoai/v1/infer`,
@@ -40,6 +41,7 @@ func newAppCommand() *cobra.Command {
 	cmd.Flags().StringVar(&o.profileFile, "profile-file", "", "agents.yaml to use in place of the built-in one")
 	cmd.Flags().StringVar(&o.address, "listen", ":3000", "address for requests, probes and metrics")
 	cmd.Flags().DurationVar(&o.delay, "stop-delay", 5*time.Second, "time between SIGTERM and refusing new requests")
+	cmd.Flags().Int64Var(&o.maxInFlight, "max-in-flight", 1000, "requests under way at once; more get 429")
 	return cmd
 }
 
@@ -62,9 +64,9 @@ func runApp(ctx context.Context, o appOptions, log *slog.Logger) error {
 	}
 	registry := server.NewRegistry()
 	mux := http.NewServeMux()
-	console.NewEdge(agents, registry).Routes(mux)
+	console.NewEdge(agents, o.maxInFlight, registry).Routes(mux)
 	s := &server.Server{
-		Listeners: []server.Listener{{Address: o.address, Handler: mux}},
+		Listeners: []server.Listener{{Address: o.address, Handler: console.KeepMetrics(mux)}},
 		Delay:     o.delay,
 		Drain:     console.LongestAnswer,
 		Log:       log,

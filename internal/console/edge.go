@@ -1,5 +1,5 @@
 // Package console is what people and their clients see of the system from outside. So far it is the public edge: it
-// passes /api/agents/<agent>/… to a Pod of that agent, with the fewest requests in flight, and bounds what comes in. It
+// passes /api/agents/<agent>/v1/… to a Pod of that agent, with the fewest requests in flight, and bounds what comes in. It
 // promises that a request which no Pod can have acted on is tried at another Pod, and that an error is a sentence in
 // JSON. It knows no login; what it serves is public.
 package console
@@ -14,6 +14,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,6 +23,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/suoke-life/suoke/internal/traffic/balance"
+	"github.com/suoke-life/suoke/internal/traffic/server"
 )
 
 const (
@@ -42,17 +44,21 @@ const (
 // Edge answers the public API.
 type Edge struct {
 	// agents are the Pods of each agent, by its name.
-	agents   map[string]*balance.Set
-	client   *balance.Client
-	requests *prometheus.CounterVec
-	duration *prometheus.HistogramVec
+	agents map[string]*balance.Set
+	// maxInFlight requests of all agents together; more are shed with 429.
+	maxInFlight int64
+	inFlight    server.Gate
+	client      *balance.Client
+	requests    *prometheus.CounterVec
+	duration    *prometheus.HistogramVec
 }
 
-// NewEdge returns an Edge before these agents.
-func NewEdge(agents map[string]*balance.Set, registry prometheus.Registerer) *Edge {
+// NewEdge returns an Edge before these agents that has at most so many requests in flight.
+func NewEdge(agents map[string]*balance.Set, maxInFlight int64, registry prometheus.Registerer) *Edge {
 	e := &Edge{
-		agents: agents,
-		client: balance.NewClient(),
+		agents:      agents,
+		maxInFlight: maxInFlight,
+		client:      balance.NewClient(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "suoke_edge_requests_total",
 			Help: "Requests by agent and the code of their answer; 499: the client left.",
@@ -73,6 +79,20 @@ func (e *Edge) Routes(mux *http.ServeMux) {
 	mux.HandleFunc(agentsPath+"{agent}/{path...}", e.pass)
 	mux.HandleFunc("/", func(w http.ResponseWriter, in *http.Request) {
 		refuse(w, http.StatusNotFound, fmt.Sprintf("there is no %s; ask %s<agent>/v1/infer of one of %s", in.URL.Path, agentsPath, e.names()))
+	})
+}
+
+// KeepMetrics answers 404 to whoever asks for /metrics through the Ingress, which leads to the port that Prometheus reads.
+// Every ingress controller says by which scheme or host it was asked, and a client cannot take that away. The API server's
+// own proxy, through which `kubectl get --raw` reads a Pod, sets X-Forwarded-For alone, so that header says nothing here.
+func KeepMetrics(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, in *http.Request) {
+		forwarded := in.Header.Get("X-Forwarded-Proto") != "" || in.Header.Get("X-Forwarded-Host") != ""
+		if forwarded && in.URL.Path == "/metrics" {
+			refuse(w, http.StatusNotFound, "there is no /metrics from outside; read it from the Pods, port 3000")
+			return
+		}
+		next.ServeHTTP(w, in)
 	})
 }
 
@@ -99,11 +119,28 @@ func (e *Edge) pass(w http.ResponseWriter, in *http.Request) {
 		refuse(w, http.StatusNotFound, fmt.Sprintf("there is no agent %q; write one of %s", name, e.names()))
 		return
 	}
-	ctx, cancel := context.WithTimeout(in.Context(), LongestAnswer)
-	defer cancel()
-	code := e.relay(ctx, w, in, pods)
+	if !public(in.PathValue("path")) {
+		refuse(w, http.StatusNotFound, fmt.Sprintf("there is no %s; ask %s%s/v1/infer", in.URL.Path, agentsPath, name))
+		return
+	}
+	code := e.admit(w, in, pods)
 	e.requests.WithLabelValues(name, strconv.Itoa(code)).Inc()
 	e.duration.WithLabelValues(name).Observe(time.Since(start).Seconds())
+}
+
+// public says whether clients may ask for an agent's path: its API, and not its metrics and probes.
+func public(asked string) bool { return strings.HasPrefix(path.Clean("/"+asked), "/v1/") }
+
+// admit relays a request if there is room for it: each may fill the memory with its body and its answer.
+func (e *Edge) admit(w http.ResponseWriter, in *http.Request, pods *balance.Set) int {
+	if !e.inFlight.Enter(e.maxInFlight) {
+		w.Header().Set("Retry-After", "1")
+		return refuse(w, http.StatusTooManyRequests, fmt.Sprintf("%d requests are under way; ask again in a second", e.maxInFlight))
+	}
+	defer e.inFlight.Leave()
+	ctx, cancel := context.WithTimeout(in.Context(), LongestAnswer)
+	defer cancel()
+	return e.relay(ctx, w, in, pods)
 }
 
 // relay passes the request on and its answer back, and returns the code that the client got.

@@ -23,6 +23,9 @@ import (
 	"github.com/suoke-life/suoke/internal/traffic/balance"
 )
 
+// maxInFlight requests are let through here.
+const maxInFlight = 64
+
 // world is an edge before the Pods of two agents.
 type world struct {
 	t        *testing.T
@@ -37,7 +40,7 @@ func newWorld(t *testing.T) *world {
 		t: t, mux: http.NewServeMux(), registry: prometheus.NewRegistry(),
 		agents: map[string]*balance.Set{"xiaoai": {}, "soer": {}},
 	}
-	console.NewEdge(w.agents, w.registry).Routes(w.mux)
+	console.NewEdge(w.agents, maxInFlight, w.registry).Routes(w.mux)
 	return w
 }
 
@@ -109,7 +112,7 @@ func TestARequestReachesItsAgentAsItIs(t *testing.T) {
 			seen{"POST", "/v1/infer", "trace=1", `{"inputs": [[1]]}`, map[string]string{"Content-Type": "application/json", "X-Request-Id": "7"}},
 		},
 		"nothing but a path": {
-			http.MethodGet, "/api/agents/xiaoai/health", "", nil, seen{"GET", "/health", "", "", map[string]string{}},
+			http.MethodGet, "/api/agents/xiaoai/v1/models", "", nil, seen{"GET", "/v1/models", "", "", map[string]string{}},
 		},
 		"a POST of nothing": {
 			http.MethodPost, "/api/agents/xiaoai/v1/infer", "", nil, seen{"POST", "/v1/infer", "", "", map[string]string{}},
@@ -173,6 +176,10 @@ func TestWhereThereIsNothing(t *testing.T) {
 	w.wantRefused(w.request(http.MethodPost, "/api/agents/xiaowu/v1/infer", strings.NewReader("x")), 404, `there is no agent "xiaowu"; write one of soer, xiaoai`)
 	w.wantRefused(w.request(http.MethodGet, "/api/models", http.NoBody), 404, "there is no /api/models; ask /api/agents/<agent>/v1/infer of one of soer, xiaoai")
 	w.wantRefused(w.request(http.MethodPost, "/", http.NoBody), 404, "there is no /")
+	w.serve("xiaoai", func(http.ResponseWriter, *http.Request) { t.Error("a path that is not public reached the agent") })
+	for _, private := range []string{"metrics", "health", "v1", "v1/%2e%2e/metrics", "v1%2F..%2Fmetrics"} {
+		w.wantRefused(w.request(http.MethodGet, "/api/agents/xiaoai/"+private, http.NoBody), 404, "ask /api/agents/xiaoai/v1/infer")
+	}
 	w.wantCounted("nobody", nil) // a name that a client made up is no label
 }
 
@@ -333,4 +340,57 @@ func TestManyAtOnce(t *testing.T) {
 		})
 	}
 	clients.Wait()
+}
+
+func TestMoreThanTheEdgeHoldsIsShed(t *testing.T) {
+	w := newWorld(t)
+	arrived, release := make(chan struct{}, maxInFlight), make(chan struct{})
+	w.serve("xiaoai", func(http.ResponseWriter, *http.Request) {
+		arrived <- struct{}{}
+		<-release
+	})
+	ask := func() *http.Request {
+		return w.request(http.MethodPost, "/api/agents/xiaoai/v1/infer", strings.NewReader("x"))
+	}
+	var clients sync.WaitGroup
+	for range maxInFlight {
+		clients.Go(func() { w.answer(ask()) })
+	}
+	for range maxInFlight {
+		<-arrived
+	}
+	res := w.wantRefused(ask(), 429, "64 requests are under way; ask again in a second")
+	if got := res.Header().Get("Retry-After"); got != "1" {
+		t.Errorf("Retry-After %q", got)
+	}
+	close(release)
+	clients.Wait()
+	if res := w.answer(ask()); res.Code != 200 {
+		t.Errorf("once there is room: %d %s", res.Code, res.Body)
+	}
+	w.wantCounted("xiaoai", map[int]int{200: maxInFlight + 1, 429: 1})
+}
+
+func TestMetricsAreNotForThePublic(t *testing.T) {
+	w := newWorld(t)
+	w.mux.HandleFunc("GET /metrics", func(http.ResponseWriter, *http.Request) {})
+	for sentence, c := range map[string]struct {
+		path   string
+		header []string
+		code   int
+	}{
+		"Prometheus":               {"/metrics", nil, 200},
+		"the API server's proxy":   {"/metrics", []string{"X-Forwarded-For", "10.0.0.1", "X-Forwarded-Uri", "/api/v1/namespaces/n/pods/p/proxy/metrics"}, 200},
+		"the Ingress":              {"/metrics", []string{"X-Forwarded-For", "10.0.0.1", "X-Forwarded-Host", "suoke.life"}, 404},
+		"an Ingress without hosts": {"/metrics", []string{"X-Forwarded-For", "10.0.0.1", "X-Forwarded-Proto", "https"}, 404},
+		"the Ingress, for the API": {"/", []string{"X-Forwarded-Host", "suoke.life"}, 200},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			res := httptest.NewRecorder()
+			console.KeepMetrics(w.mux).ServeHTTP(res, w.request(http.MethodGet, c.path, http.NoBody, c.header...))
+			if res.Code != c.code {
+				t.Errorf("got %d %s, want %d", res.Code, res.Body, c.code)
+			}
+		})
+	}
 }

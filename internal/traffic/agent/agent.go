@@ -10,6 +10,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -19,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/suoke-life/suoke/internal/traffic/balance"
+	"github.com/suoke-life/suoke/internal/traffic/server"
 )
 
 const (
@@ -38,12 +40,15 @@ type Config struct {
 	Counter string
 	// Routers to ask.
 	Routers *balance.Set
+	// MaxInFlight requests; more are shed with 429.
+	MaxInFlight int64
 }
 
 // Agent answers POST /v1/infer.
 type Agent struct {
 	config   Config
 	model    *model
+	inFlight server.Gate
 	taken    prometheus.Counter
 	requests *prometheus.CounterVec
 	duration prometheus.Observer
@@ -87,7 +92,7 @@ func (a *Agent) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 	a.taken.Inc()
 	ctx, cancel := context.WithTimeout(in.Context(), LongestAnswer)
 	defer cancel()
-	result, err := a.infer(ctx, http.MaxBytesReader(w, in.Body, MaxBody))
+	result, err := a.admit(ctx, http.MaxBytesReader(w, in.Body, MaxBody))
 	code := http.StatusOK
 	if err != nil {
 		code = refuse(w, err)
@@ -96,6 +101,16 @@ func (a *Agent) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 	}
 	a.requests.WithLabelValues(a.config.Name, strconv.Itoa(code)).Inc()
 	a.duration.Observe(time.Since(start).Seconds())
+}
+
+// admit answers a request if there is room for it. One that is shed was taken as well: the HPA is to see it.
+func (a *Agent) admit(ctx context.Context, body io.Reader) (answer, error) {
+	if !a.inFlight.Enter(a.config.MaxInFlight) {
+		says := fmt.Sprintf("%s has %d requests under way; ask again in a second", a.config.Name, a.config.MaxInFlight)
+		return answer{}, modelError{code: http.StatusTooManyRequests, says: says, retryAfter: "1"}
+	}
+	defer a.inFlight.Leave()
+	return a.infer(ctx, body)
 }
 
 func (a *Agent) infer(ctx context.Context, body io.Reader) (answer, error) {

@@ -22,7 +22,11 @@ import (
 	"github.com/suoke-life/suoke/internal/traffic/balance"
 )
 
-const counter = "ai_inference_requests_total"
+const (
+	counter = "ai_inference_requests_total"
+	// maxInFlight requests are let through here.
+	maxInFlight = 64
+)
 
 // past is a moment whose deadline has passed.
 var past = time.Unix(1, 0)
@@ -59,7 +63,7 @@ func newWorld(t *testing.T) *world {
 	router := httptest.NewServer(http.HandlerFunc(w.route))
 	t.Cleanup(router.Close)
 	w.routers.Update([]balance.Address{{Pod: "router-0", Host: router.Listener.Addr().String()}})
-	w.agent = agent.New(agent.Config{Name: "xiaoai", Model: "m", Counter: counter, Routers: w.routers}, w.registry)
+	w.agent = agent.New(agent.Config{Name: "xiaoai", Model: "m", Counter: counter, Routers: w.routers, MaxInFlight: maxInFlight}, w.registry)
 	return w
 }
 
@@ -421,4 +425,32 @@ func TestManyAtOnceWhileVersionsChange(t *testing.T) {
 	}
 	clients.Wait()
 	w.wantCounted(160, map[int]int{200: 160})
+}
+
+func TestMoreThanAnAgentHoldsIsShedAndCounted(t *testing.T) {
+	w := newWorld(t)
+	arrived, release := make(chan struct{}, maxInFlight), make(chan struct{})
+	w.infer = func(rw http.ResponseWriter, in *http.Request) {
+		arrived <- struct{}{}
+		<-release
+		answers(http.StatusServiceUnavailable, `{"error": "later"}`)(rw, in)
+	}
+	const body = `{"inputs": [[1, 2]]}`
+	var clients sync.WaitGroup
+	for range maxInFlight {
+		clients.Go(func() { w.ask(body) })
+	}
+	for range maxInFlight {
+		<-arrived
+	}
+	res := w.answer(httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/infer", strings.NewReader(body)))
+	if says := "xiaoai has 64 requests under way; ask again in a second"; res.Code != 429 || res.Header().Get("Retry-After") != "1" || !strings.Contains(res.Body.String(), says) {
+		t.Errorf("got %d %s, Retry-After %q", res.Code, res.Body, res.Header().Get("Retry-After"))
+	}
+	close(release)
+	clients.Wait()
+	if code, _ := w.ask(body); code != 503 {
+		t.Errorf("once there is room: %d", code)
+	}
+	w.wantCounted(maxInFlight+2, map[int]int{503: maxInFlight + 1, 429: 1})
 }

@@ -33,7 +33,7 @@ type model struct {
 	known  map[string]metadata
 }
 
-// modelError is an answer of the model or the router that is not 200.
+// modelError is an answer that is not 200, of the model, the router, or the agent before it asked them.
 type modelError struct {
 	code       int
 	says       string

@@ -30,19 +30,23 @@ var ErrNoEndpoint = errors.New("no endpoint is ready")
 
 // Client sends requests to the endpoints of Sets.
 type Client struct {
-	transport http.RoundTripper
+	// kept keeps connections; fresh opens one for each request.
+	kept, fresh http.RoundTripper
 }
 
 // NewClient returns a Client with a pool of connections of its own.
 func NewClient() *Client {
 	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}
-	return &Client{transport: &http.Transport{
+	kept := &http.Transport{
 		DialContext:            dialer.DialContext,
 		MaxIdleConnsPerHost:    idlePerEndpoint,
 		IdleConnTimeout:        idleTimeout,
 		MaxResponseHeaderBytes: maxAnswerHeader,
 		DisableCompression:     true,
-	}}
+	}
+	fresh := kept.Clone()
+	fresh.DisableKeepAlives = true
+	return &Client{kept: kept, fresh: fresh}
 }
 
 // Broken is told of each attempt that ended without an answer: the Pod, how long it took, and why.
@@ -50,18 +54,19 @@ type Broken func(pod string, took time.Duration, err error)
 
 // Do sends the request to an endpoint of the Set and returns the answer and the Pod that gave it. A refused connection
 // is tried at another endpoint. A reset on a kept-alive connection, before the first byte of an answer, is tried again
-// if the request can be sent again: it has no body, or GetBody. The endpoint counts as busy until the answer's body is
+// if the request can be sent again: it has no body, or GetBody; where no other endpoint is left, on a new connection. The endpoint counts as busy until the answer's body is
 // closed. broken, if not nil, is called for every failed attempt, also the last. The request's URL needs no host.
 func (c *Client) Do(set *Set, req *http.Request, broken Broken) (*http.Response, string, error) {
 	body := replayable(req)
 	var tried []*Endpoint
-	for {
+	over := c.kept
+	for attempts := 1; ; attempts++ {
 		start := time.Now()
 		e := set.Pick(start, tried...)
 		if e == nil {
 			return nil, "", ErrNoEndpoint
 		}
-		answer, stage, err := c.attempt(e, req, body)
+		answer, stage, err := attempt(over, e, req, body)
 		if err == nil {
 			answer.Body = &tracked{ReadCloser: answer.Body, endpoint: e}
 			return answer, e.Pod, nil
@@ -74,8 +79,12 @@ func (c *Client) Do(set *Set, req *http.Request, broken Broken) (*http.Response,
 			e.Rest(time.Now())
 		}
 		tried = append(tried, e)
-		if !again(req.Context(), stage, body) || len(tried) == maxAttempts || set.Ready() <= len(tried) {
+		left := set.Ready() > len(tried)
+		if !again(req.Context(), stage, body) || attempts == maxAttempts || !left && stage != reused {
 			return nil, e.Pod, err
+		}
+		if !left {
+			over, tried = c.fresh, nil
 		}
 	}
 }
@@ -104,7 +113,7 @@ func again(ctx context.Context, s stage, body *body) bool {
 }
 
 // attempt sends the request to one endpoint.
-func (c *Client) attempt(e *Endpoint, req *http.Request, b *body) (*http.Response, stage, error) {
+func attempt(over http.RoundTripper, e *Endpoint, req *http.Request, b *body) (*http.Response, stage, error) {
 	var got, kept, answered atomic.Bool
 	trace := &httptrace.ClientTrace{
 		GotConn: func(info httptrace.GotConnInfo) {
@@ -120,7 +129,7 @@ func (c *Client) attempt(e *Endpoint, req *http.Request, b *body) (*http.Respons
 	if err := b.attach(out); err != nil {
 		return nil, sent, err
 	}
-	answer, err := c.transport.RoundTrip(out)
+	answer, err := over.RoundTrip(out)
 	switch {
 	case err == nil:
 		return answer, sent, nil

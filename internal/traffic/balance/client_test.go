@@ -220,3 +220,49 @@ func TestNoEndpoint(t *testing.T) {
 		t.Errorf("got %v, want ErrNoEndpoint", err)
 	}
 }
+
+func TestAKeptConnectionThatBreaksIsReplacedWhereThereIsOnePod(t *testing.T) {
+	for name, c := range map[string]struct {
+		resets int32
+		asked  int32
+		whole  bool
+	}{
+		"the new connection answers":                    {1, 3, true},
+		"the new connection breaks too, and that is it": {2, 3, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var asked, resets atomic.Int32
+			var set balance.Set
+			set.Update([]balance.Address{backend(t, "only", func(w http.ResponseWriter, r *http.Request) {
+				asked.Add(1)
+				if resets.Add(-1) >= 0 {
+					reset(w, r)
+					return
+				}
+				echo(w, r)
+			})})
+			client, kept := balance.NewClient(), make(chan struct{})
+			req := post(t, strings.NewReader("x"))
+			req = req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{PutIdleConn: func(error) { close(kept) }}))
+			res, _, err := client.Do(&set, req, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text(t, res)
+			<-kept
+			resets.Store(c.resets)
+			res, _, err = client.Do(&set, post(t, strings.NewReader("hello")), nil)
+			if (err == nil) != c.whole {
+				t.Fatalf("got %v", err)
+			}
+			if err == nil {
+				if got := text(t, res); got != "hello" {
+					t.Errorf("got %q", got)
+				}
+			}
+			if asked.Load() != c.asked {
+				t.Errorf("the Pod was asked %d times, want %d", asked.Load(), c.asked)
+			}
+		})
+	}
+}

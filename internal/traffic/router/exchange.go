@@ -60,11 +60,11 @@ func (x *exchange) shielded(w http.ResponseWriter, v, stable *version) error {
 	if errors.Is(a.err, context.Canceled) {
 		return a.err
 	}
-	if !x.model.reasking.enter(int64(reasksPerPod * stable.pods.Ready())) {
+	if !x.model.reasking.Enter(int64(reasksPerPod * stable.pods.Ready())) {
 		x.router.metrics.unshielded.WithLabelValues(x.model.name, "budget").Inc()
 		return a.send(w)
 	}
-	defer x.model.reasking.leave()
+	defer x.model.reasking.Leave()
 	a.reasked = true
 	a.close()
 	x.router.metrics.reasked.WithLabelValues(x.model.name, v.Version.Version).Inc()

@@ -7,6 +7,7 @@ import (
 
 	"github.com/suoke-life/suoke/internal/traffic/balance"
 	"github.com/suoke-life/suoke/internal/traffic/route"
+	"github.com/suoke-life/suoke/internal/traffic/server"
 )
 
 // model is what the router knows of one model over the revisions of its route.
@@ -14,8 +15,8 @@ type model struct {
 	name     string
 	plan     atomic.Pointer[plan]
 	ledger   ledger
-	inFlight gate
-	reasking gate
+	inFlight server.Gate
+	reasking server.Gate
 
 	mu sync.Mutex
 	// flights are the requests under way by version ID, also of versions that the route no longer names.
@@ -57,17 +58,3 @@ func (m *model) report(since int64, now time.Time) route.ModelReport {
 	}
 	return r
 }
-
-// gate lets a bounded number through at once. Its zero value is open.
-type gate struct{ inside atomic.Int64 }
-
-// enter says whether there is room; who entered must leave.
-func (g *gate) enter(limit int64) bool {
-	if g.inside.Add(1) > limit {
-		g.inside.Add(-1)
-		return false
-	}
-	return true
-}
-
-func (g *gate) leave() { g.inside.Add(-1) }

@@ -42,12 +42,12 @@ func (rt *Router) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 		rt.refuse(w, "", start, refusal{http.StatusNotFound, fmt.Sprintf("no model %q has a route; `kubectl get aimodels` lists them", at.model)})
 		return
 	}
-	if !m.inFlight.enter(rt.config.MaxInFlight) {
+	if !m.inFlight.Enter(rt.config.MaxInFlight) {
 		w.Header().Set("Retry-After", "1")
 		rt.refuse(w, m.name, start, refusal{http.StatusTooManyRequests, fmt.Sprintf("%s has %d requests under way; ask again in a second", m.name, rt.config.MaxInFlight)})
 		return
 	}
-	defer m.inFlight.leave()
+	defer m.inFlight.Leave()
 	if err := rt.answer(w, in, m, at, start); err != nil {
 		rt.refuse(w, m.name, start, err)
 	}

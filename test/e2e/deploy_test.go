@@ -19,20 +19,34 @@ func examples() map[string]string {
 	}
 }
 
-// deploys runs the script, then what the user does by hand, then the script again: each must find its work done.
+// deploys runs the script, twice: it must find its own work done.
 func deploys(t *testing.T, s *system) {
 	s.script(t, "deploy")
 	s.run(t, "bin/suoke", "model", "push", "--all", "build/models", "--datasets", "build/datasets", "--registry", registry)
-	dir := filepath.Join("k8s", "local")
-	for _, file := range []string{"ai-model-version-crd.yaml", "deployment.yaml", "service.yaml", "hpa-agents.yaml"} {
-		s.run(t, "kubectl", "apply", "-f", filepath.Join(dir, file))
-	}
-	s.run(t, "kubectl", "apply", "-n", namespace, "-f", filepath.Join(dir, "ai-model-examples.yaml"))
 	s.run(t, "kubectl", "label", "--overwrite", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
 	out := s.script(t, "deploy")
 	if strings.Contains(out, "violate") {
 		t.Errorf("a Pod does not pass the restricted Pod Security level:\n%s", out)
 	}
+}
+
+// deploysByHand goes the way without the script, on a cluster that cleanup left empty: the user's own commands and the two that
+// k8s/README.md adds.
+func deploysByHand(t *testing.T, s *system) {
+	file := func(name string) string { return filepath.Join("k8s", "local", name) }
+	for range 2 {
+		if out, err := s.try(t, "kubectl", "create", "namespace", namespace); err != nil && !strings.Contains(out, "AlreadyExists") {
+			t.Fatal(out)
+		}
+		s.run(t, "kubectl", "apply", "-f", file("ai-model-version-crd.yaml"))
+		s.run(t, "kubectl", "wait", "--for=condition=Established", "--timeout=60s", "-f", file("ai-model-version-crd.yaml"))
+		s.run(t, "kubectl", "apply", "-f", file("deployment.yaml"), "-f", file("service.yaml"))
+		s.run(t, "kubectl", "apply", "-n", namespace, "-f", file("ai-model-examples.yaml"))
+		s.run(t, "kubectl", "apply", "-f", file("hpa-agents.yaml"))
+	}
+	s.run(t, "kubectl", "wait", "--for=condition=Available", "--timeout=180s", "-n", namespace, "deployment", "--all")
+	s.script(t, "cleanup", "--yes")
+	s.run(t, "kubectl", "delete", "namespace", namespace, "--timeout=120s") // made by hand, so it is not the script's to remove
 }
 
 // servesExamples waits for the four models, then asks each agent and has the script verify everything.

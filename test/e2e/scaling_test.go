@@ -14,7 +14,7 @@ import (
 )
 
 // sharesWithNewPods scales an agent up under load and, from ten seconds after the new Pod is ready, compares what its
-// Pods were asked: within 20 % of equal.
+// Pods were asked: within 20 % of equal. Deploying again under that load takes none of them away.
 func sharesWithNewPods(t *testing.T, s *system) {
 	const agent, rate = "laoke", 40.0 // twice laoke's target of 20 a Pod, and it runs at one
 	flow := s.ask(t, map[string]float64{agent: rate})
@@ -42,6 +42,10 @@ func sharesWithNewPods(t *testing.T, s *system) {
 		if n < 0.8*equal || n > 1.2*equal {
 			t.Errorf("%s got %.0f requests, which is not within 20 %% of %.0f", pod, n, equal)
 		}
+	}
+	s.script(t, "deploy")
+	if n := len(s.readyAgents(t.Context(), t, agent)); n < len(shares) {
+		t.Errorf("deploying again under load left %d of %d ready Pods", n, len(shares))
 	}
 }
 

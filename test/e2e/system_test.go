@@ -14,10 +14,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/tools/clientcmd"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	suokev1 "github.com/suoke-life/suoke/api/v1"
@@ -66,7 +68,8 @@ func TestSystem(t *testing.T) {
 		{"bad input ends in a clear condition", answersBadInput, false},
 		{"an agent shrinks after its window", shrinks, false},
 		{"the user's own file is answered object by object", answersTheUsersFile, false},
-		{"cleanup leaves nothing of ours", cleansUp, false},
+		{"cleanup leaves nothing of ours", cleansUp, true},
+		{"the system is deployed by hand, and again", deploysByHand, false},
 	} {
 		if !t.Run(part.name, func(t *testing.T) { part.run(t, s) }) {
 			s.dump(t)
@@ -105,6 +108,7 @@ func start(t *testing.T) *system {
 			t.Fatal(err)
 		}
 	}
+	ctrl.SetLogger(logr.Discard())
 	if s.client, err = client.New(config, client.Options{Scheme: scheme}); err != nil {
 		t.Fatal(err)
 	}

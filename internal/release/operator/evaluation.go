@@ -130,19 +130,30 @@ func (seen *observed) evaluate(f frozen, gate suokev1.Validation, attempt int, n
 	return e
 }
 
-// kept finds a result for the same model, runtime and data set, of this version or of another with the same digest.
+// kept finds a result for the same model, runtime and data set, of this version or of another with the same digest. One
+// that compares with a version which is not stable any more says nothing of the one that is.
 func (seen *observed) kept(f frozen, dataset string) *record {
 	for _, other := range newestFirst(seen.known) {
 		if other.Version.Digest != f.Version.Digest || other.Version.Template.Image != f.Version.Template.Image {
 			continue
 		}
 		for i := range other.records {
-			if r := &other.records[i]; r.Result != nil && r.Dataset == dataset {
+			if r := &other.records[i]; r.Result != nil && r.Dataset == dataset && seen.comparable(f, r.Result.Comparison) {
 				return r
 			}
 		}
 	}
 	return nil
+}
+
+// comparable says whether a comparison, if there is one, is with the present stable version. What is stable, or
+// what was and is still warm, is not compared again, and nothing is compared with itself.
+func (seen *observed) comparable(f frozen, with *evaluate.Comparison) bool {
+	state := seen.memory.state
+	stable := seen.known[state.Stable].Version
+	_, warm := state.Retiring[rollout.ID(f.Version.ID)]
+	return with == nil || warm || with.Version == stable.Version ||
+		f.Version.Digest == stable.Digest && f.Version.Template.Image == stable.Template.Image
 }
 
 // ended are the evaluations of this release that ended, oldest first: those kept, and Jobs that ended since.

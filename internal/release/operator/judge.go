@@ -23,7 +23,9 @@ type judge struct {
 	Attempt int        `json:"attempt,omitempty"`
 	Version string     `json:"version,omitempty"`
 	// Since is when the candidate first had weight; Last is the last second that was judged; SavedAt when this was stored.
+	// UpSince is since when it has had weight and a ready Pod without interruption, zero while it has not.
 	Since   time.Time `json:"since,omitzero"`
+	UpSince time.Time `json:"upSince,omitzero"`
 	Last    int64     `json:"last,omitempty"`
 	SavedAt time.Time `json:"savedAt,omitzero"`
 	// Stable and Candidate count since then; FirstFailure is the Unix second of the candidate's first failure.
@@ -65,6 +67,7 @@ func (m *models) judged(seen *observed) judge {
 			j = mine
 		}
 	}
+	j.UpSince = release.UpSince
 	j.Accuracy = seen.evaluations[release.Candidate].engine().Accuracy
 	seconds, complete := m.routers.since(seen.model.Name, j.Last)
 	j.Statistic = j.Statistic.Add(j.hear(seconds, complete, seen.memory.state.Stable)...)
@@ -117,8 +120,8 @@ func (j judge) metrics() *suokev1.VersionMetrics {
 	if j.Candidate.Requests > 0 {
 		out.ErrorRate = new(float64(j.Candidate.Failures) / float64(j.Candidate.Requests))
 	}
-	if !j.Since.IsZero() && j.SavedAt.After(j.Since) {
-		out.Uptime = &metav1.Duration{Duration: j.SavedAt.Sub(j.Since).Truncate(time.Second)}
+	if !j.UpSince.IsZero() && j.SavedAt.After(j.UpSince) {
+		out.Uptime = &metav1.Duration{Duration: j.SavedAt.Sub(j.UpSince).Truncate(time.Second)}
 	}
 	return out
 }

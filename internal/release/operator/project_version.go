@@ -41,6 +41,10 @@ func projectVersion(seen *observedVersion, now time.Time) *suokev1.ModelVersionS
 	status.Weight = seen.memory.weight(name)
 	status.StepIndex = 0
 	under := state.Release != nil && state.Release.Version == name
+	if !under && status.Weight == 100 {
+		// Another template of the same version may have been returned since.
+		status.Phase = suokev1.VersionProduction
+	}
 	if under {
 		status.Attempt = int32(state.Release.Attempt)        //nolint:gosec // counts releases
 		status.StepIndex = int32(max(state.Release.Step, 0)) //nolint:gosec // an index into at most 32 steps
@@ -52,6 +56,7 @@ func projectVersion(seen *observedVersion, now time.Time) *suokev1.ModelVersionS
 		status.Evidence = seen.memory.judge.evidence()
 		status.Metrics = seen.memory.judge.metrics()
 	}
+	seen.measure(status)
 	wanted := under || name == seen.model.Spec.Version
 	if wanted {
 		seen.copyCondition(suokev1.ConditionValidated, set)
@@ -64,6 +69,18 @@ func projectVersion(seen *observedVersion, now time.Time) *suokev1.ModelVersionS
 		seen.copyCondition(suokev1.ConditionProgressing, set)
 	}
 	return status
+}
+
+// measure shows the accuracy of a version that was evaluated, also where no canary was judged.
+func (seen *observedVersion) measure(status *suokev1.ModelVersionStatus) {
+	results := seen.model.Status.ValidationResults
+	if results == nil || results.Version != seen.version.Spec.Version || results.Metrics.Accuracy == nil {
+		return
+	}
+	if status.Metrics == nil {
+		status.Metrics = &suokev1.VersionMetrics{}
+	}
+	status.Metrics.Accuracy = results.Metrics.Accuracy
 }
 
 // copyCondition says of the version what is said of its model, if that is of the present spec.

@@ -8,6 +8,16 @@ import (
 // mostRequests is the greatest number of requests that a criterion waits for.
 const mostRequests = 3000
 
+// leastRequests is how many requests a canary must answer in a step before "not Fail" says anything: as many failures in
+// a row are enough for a Fail. The young rule asks at first for 20 nats and the ln 10 of its prior; against a quiet stable
+// a failed answer is worth 1.2 nats where the candidate has half of the requests, and more where it has less, so 19 do it.
+const leastRequests = 20
+
+// answered is how many requests the candidate answered since the step began.
+func (t *turn) answered() int64 {
+	return t.seen.Judgement.CandidateRequests - t.State.Release.RequestsBefore
+}
+
 // unmet says what stands against a canary's promotion; its reason is empty if nothing does.
 func (t *turn) unmet() Progress {
 	r := t.State.Release

@@ -10,7 +10,7 @@ type step struct {
 	// weight of the candidate in percent, and its Pods for that.
 	weight, pods int
 	hold         time.Duration
-	// watched is not over before the candidate was asked; gated begins only once the candidate may be promoted.
+	// watched is not over before the candidate answered leastRequests; gated begins only once the candidate may be promoted.
 	watched, gated bool
 }
 

@@ -83,8 +83,8 @@ func (t *turn) hold() bool {
 
 func (t *turn) waitForRequests() bool {
 	r := t.State.Release
-	return t.rest(ReasonInsufficientTraffic, fmt.Sprintf("no request came to %s since %s, when it was given %d %%; the step ends when one does",
-		r.Version, instant(r.StepStartedAt), t.State.Weights[r.Candidate]), time.Time{})
+	return t.rest(ReasonInsufficientTraffic, fmt.Sprintf("%s answered %d requests since %s, when it was given %d %%; the step ends once it answered %d",
+		r.Version, t.answered(), instant(r.StepStartedAt), t.State.Weights[r.Candidate], leastRequests), time.Time{})
 }
 
 // routersRest says what is so once the routers confirmed the split, or which one is late.

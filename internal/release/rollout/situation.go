@@ -30,7 +30,7 @@ const (
 	due
 	// holding: the step's weight was given, and its time is not over.
 	holding
-	// unasked: the step's time is over, and the candidate got no request in it.
+	// unasked: the step's time is over, and the candidate answered too few requests in it to be judged by.
 	unasked
 	// over: the step is done.
 	over
@@ -85,7 +85,7 @@ func (t *turn) atWeight() situation {
 		return unconfirmed
 	case t.now.Before(r.StepStartedAt.Add(s.hold)):
 		return holding
-	case s.watched && t.seen.Judgement.CandidateRequests <= r.RequestsBefore:
+	case s.watched && t.answered() < leastRequests:
 		return unasked
 	default:
 		return over

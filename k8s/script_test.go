@@ -50,8 +50,8 @@ func answer(command string) error {
 		case value == nil:
 			return fmt.Errorf("the server could not answer: %s", begin)
 		case plain || !found:
-			fmt.Println(said)
-			return nil
+			_, err := fmt.Fprintln(os.Stdout, said)
+			return err
 		}
 		path := jsonpath.New(begin).AllowMissingKeys(true)
 		if err := path.Parse(template); err != nil {

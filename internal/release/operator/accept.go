@@ -149,18 +149,8 @@ func selectRuntime(model *suokev1.AIModel, table *profile.Runtimes) (profile.Run
 func acceptResources(model *suokev1.AIModel, _ Surroundings) Verdict {
 	r := model.Spec.Deployment.Resources
 	for _, amounts := range []suokev1.ResourceAmounts{r.Requests, r.Limits} {
-		for name, amount := range amounts {
-			if !slices.Contains([]corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory, gpu}, name) {
-				return refused(suokev1.ReasonInvalid, "resources: write cpu, memory and nvidia.com/gpu only")
-			}
-			// Nothing else may be asked of an amount with an exponent: comparing or writing it may take for ever.
-			if amount.Format == resource.DecimalExponent || amount.Sign() < 0 {
-				return refused(suokev1.ReasonInvalid,
-					"resources: write a number, with one of m, k, M, G, T, Ki, Mi, Gi and Ti after it where needed, such as 500m or 8Gi")
-			}
-		}
-		if amount, asked := amounts[gpu]; asked && amount.MilliValue()%1000 != 0 {
-			return refused(suokev1.ReasonInvalid, "GPUs are whole, request = limit: write nvidia.com/gpu: 1 (or 2, 3, ...) in both requests and limits")
+		if v := acceptAmounts(amounts); !v.Accepted {
+			return v
 		}
 	}
 	if request, asked := r.Requests[gpu]; asked {
@@ -172,6 +162,23 @@ func acceptResources(model *suokev1.AIModel, _ Surroundings) Verdict {
 		if limit, found := r.Limits[name]; found && limit.Cmp(request) < 0 {
 			return refused(suokev1.ReasonInvalid, "resources: write a limit of %s of at least the request, %s", name, request.String())
 		}
+	}
+	return accepted()
+}
+
+func acceptAmounts(amounts suokev1.ResourceAmounts) Verdict {
+	for name, amount := range amounts {
+		if !slices.Contains([]corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory, gpu}, name) {
+			return refused(suokev1.ReasonInvalid, "resources: write cpu, memory and nvidia.com/gpu only")
+		}
+		// Nothing else may be asked of an amount with an exponent: comparing or writing it may take for ever.
+		if amount.Format == resource.DecimalExponent || amount.Sign() < 0 {
+			return refused(suokev1.ReasonInvalid,
+				"resources: write a number, with one of m, k, M, G, T, Ki, Mi, Gi and Ti after it where needed, such as 500m or 8Gi")
+		}
+	}
+	if amount, asked := amounts[gpu]; asked && amount.MilliValue()%1000 != 0 {
+		return refused(suokev1.ReasonInvalid, "GPUs are whole, request = limit: write nvidia.com/gpu: 1 (or 2, 3, ...) in both requests and limits")
 	}
 	return accepted()
 }

@@ -85,7 +85,8 @@ func runScript(t *testing.T, answers map[string]any, args ...string) string {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), "./deploy-agents-autoscaling.sh", args...)
-	cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "ANSWERS="+file)
+	// A program with the race detector in it waits for a second when it ends, unless it is told not to.
+	cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "ANSWERS="+file, "GORACE=atexit_sleep_ms=0")
 	out, err := cmd.CombinedOutput()
 	t.Logf("%v: %v", args, err)
 	return string(out)

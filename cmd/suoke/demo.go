@@ -13,11 +13,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
-	"k8s.io/apimachinery/pkg/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	suokev1 "github.com/suoke-life/suoke/api/v1"
 	"github.com/suoke-life/suoke/internal/demo"
 	"github.com/suoke-life/suoke/internal/traffic/load"
 	"github.com/suoke-life/suoke/internal/traffic/server"
@@ -75,19 +71,13 @@ func runDemo(ctx context.Context, o demoOptions, out, progress io.Writer) error 
 }
 
 func newStory(o demoOptions, progress io.Writer) (*demo.Story, error) {
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, suokev1.AddToScheme} {
-		if err := add(scheme); err != nil {
-			return nil, fmt.Errorf("registering kinds: %w", err)
-		}
-	}
 	config, err := o.cluster.Config()
 	if err != nil {
 		return nil, err
 	}
-	api, err := client.New(config, client.Options{Scheme: scheme})
+	api, err := connect(config)
 	if err != nil {
-		return nil, fmt.Errorf("reaching the cluster: %w", err)
+		return nil, err
 	}
 	edge, err := newEdge(o)
 	if err != nil {

@@ -12,9 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	custommetrics "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -96,16 +94,9 @@ func (o *statusOptions) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("finding the cluster (write --kubeconfig FILE): %w", err)
 	}
-	scheme := runtime.NewScheme()
-	if err := clientgoscheme.AddToScheme(scheme); err != nil {
-		return fmt.Errorf("registering the built-in kinds: %w", err)
-	}
-	if err := suokev1.AddToScheme(scheme); err != nil {
-		return fmt.Errorf("registering our kinds: %w", err)
-	}
-	reader, err := client.New(config, client.Options{Scheme: scheme})
+	reader, err := connect(config)
 	if err != nil {
-		return fmt.Errorf("connecting to %s: %w", config.Host, err)
+		return err
 	}
 	raw, err := kubernetes.NewForConfig(config)
 	if err != nil {

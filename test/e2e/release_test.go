@@ -36,10 +36,11 @@ func tellsTheStory(t *testing.T, s *system) {
 func rollsAndSwitches(t *testing.T, s *system) {
 	flow := s.ask(t, map[string]float64{"soer": 10, "xiaoke": 10})
 	defer flow.stop()
-	for model, version := range map[string]string{"soer-wellness-recommender": "v1.4.0", "xiaoke-health-analysis": "v1.6.0"} {
+	better := map[string]string{"soer-wellness-recommender": "v1.4.0", "xiaoke-health-analysis": "v1.6.0"}
+	for model, version := range better {
 		s.want(t, model, version)
 	}
-	for model, version := range map[string]string{"soer-wellness-recommender": "v1.4.0", "xiaoke-health-analysis": "v1.6.0"} {
+	for model, version := range better {
 		eventually(t, 3*time.Minute, func(ctx context.Context) string {
 			var object suokev1.AIModel
 			s.get(t, model, &object)

@@ -15,14 +15,12 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/tools/clientcmd"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	suokev1 "github.com/suoke-life/suoke/api/v1"
+	"github.com/suoke-life/suoke/test/apiserver"
 )
 
 const (
@@ -102,11 +100,9 @@ func start(t *testing.T) *system {
 	if err != nil {
 		t.Fatal(err)
 	}
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, suokev1.AddToScheme} {
-		if err := add(scheme); err != nil {
-			t.Fatal(err)
-		}
+	scheme, err := apiserver.Scheme()
+	if err != nil {
+		t.Fatal(err)
 	}
 	ctrl.SetLogger(logr.Discard())
 	if s.client, err = client.New(config, client.Options{Scheme: scheme}); err != nil {

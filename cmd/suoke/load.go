@@ -35,6 +35,8 @@ type loadOptions struct {
 	duration    time.Duration
 	timeout     time.Duration
 	maxInFlight int64
+	sessions    int
+	streams     bool
 	cluster     bool
 	output      string
 	url         string
@@ -64,6 +66,8 @@ Traces are CSV with a column TIMESTAMP; the built-in one is an hour of a convers
 	cmd.Flags().DurationVar(&o.duration, "duration", time.Minute, "how long to send")
 	cmd.Flags().DurationVar(&o.timeout, "timeout", 35*time.Second, "longest wait for one answer")
 	cmd.Flags().Int64Var(&o.maxInFlight, "max-in-flight", 1000, "requests under way at once; one that is due beyond it fails")
+	cmd.Flags().IntVar(&o.sessions, "sessions", 0, "sessions that the requests belong to, in turn (X-Session-ID)")
+	cmd.Flags().BoolVar(&o.streams, "streams", false, "ask for answers as Server-Sent Events")
 	cmd.Flags().BoolVar(&o.cluster, "allow-cluster", false, "also allow a Service of the cluster as the target")
 	cmd.Flags().StringVarP(&o.output, "output", "o", "", "json: print the figures as JSON")
 	return cmd
@@ -86,7 +90,7 @@ func runLoad(ctx context.Context, o loadOptions, out, progress io.Writer) error 
 	}
 	run, err := load.Start(ctx, load.Config{
 		URL: o.url, Cluster: o.cluster, Bodies: bodies, Pattern: pattern, Rate: o.rate, Duration: o.duration,
-		MaxInFlight: o.maxInFlight, Timeout: o.timeout,
+		MaxInFlight: o.maxInFlight, Timeout: o.timeout, Sessions: o.sessions, Streams: o.streams,
 	})
 	if err != nil {
 		return err
@@ -162,9 +166,15 @@ func printLoad(out io.Writer, s load.Stats) error {
 	for _, reason := range slices.SortedFunc(maps.Keys(s.Reasons), func(a, b string) int { return cmp.Compare(s.Reasons[b], s.Reasons[a]) }) {
 		fmt.Fprintf(w, "          %d × %s\n", s.Reasons[reason], reason)
 	}
+	if s.Broken > 0 {
+		fmt.Fprintf(w, "broken    %d streams, after their first event\n", s.Broken)
+	}
 	fmt.Fprintf(w, "latency   p50 %v, p95 %v, p99 %v, max %v (from when each was due)\n", rounded(s.P50), rounded(s.P95), rounded(s.P99), rounded(s.Max))
 	for _, version := range slices.Sorted(maps.Keys(s.Versions)) {
 		fmt.Fprintf(w, "version   %s: %d\n", version, s.Versions[version].Count)
+	}
+	for _, move := range slices.Sorted(maps.Keys(s.Moves)) {
+		fmt.Fprintf(w, "session   %s: %d\n", move, s.Moves[move])
 	}
 	return w.Flush()
 }

@@ -5,12 +5,9 @@
 package load
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"sync"
@@ -21,6 +18,8 @@ import (
 const (
 	// MaxRate of one Run, in requests per second.
 	MaxRate = 20000
+	// MaxSessions of one Run.
+	MaxSessions = 100_000
 	// MaxDuration of one Run.
 	MaxDuration = 6 * time.Hour
 	// maxAnswer bytes are read of an answer.
@@ -37,6 +36,10 @@ type Config struct {
 	Cluster bool
 	// Bodies of the requests, in turn.
 	Bodies [][]byte
+	// Sessions that the requests belong to, in turn; 0 is none.
+	Sessions int
+	// Streams asks for Server-Sent Events.
+	Streams bool
 	// Pattern of the arrivals, at Rate requests a second on average, for Duration or until the context ends.
 	Pattern  Pattern
 	Rate     float64
@@ -57,6 +60,8 @@ func (c Config) check() error {
 		return fmt.Errorf("duration: write more than 0 and at most %v, not %v", MaxDuration, c.Duration)
 	case c.MaxInFlight < 1:
 		return errors.New("requests in flight: allow at least 1")
+	case c.Sessions < 0 || c.Sessions > MaxSessions:
+		return fmt.Errorf("sessions: write 0 to %d, not %d", MaxSessions, c.Sessions)
 	case c.Timeout <= 0:
 		return errors.New("timeout: write more than 0, such as 35s")
 	}
@@ -68,6 +73,7 @@ type Run struct {
 	config   Config
 	client   *http.Client
 	recorder *recorder
+	sessions *sessions
 	inFlight atomic.Int64
 	stop     context.CancelFunc
 	done     chan struct{}
@@ -91,6 +97,7 @@ func start(ctx context.Context, config Config, transport http.RoundTripper) *Run
 	r := &Run{
 		config:   config,
 		recorder: newRecorder(),
+		sessions: newSessions(config.Sessions),
 		stop:     stop,
 		done:     make(chan struct{}),
 		client: &http.Client{
@@ -105,7 +112,11 @@ func start(ctx context.Context, config Config, transport http.RoundTripper) *Run
 }
 
 // Stats so far.
-func (r *Run) Stats() Stats { return r.recorder.snapshot() }
+func (r *Run) Stats() Stats {
+	stats := r.recorder.snapshot()
+	stats.Moves = r.sessions.snapshot()
+	return stats
+}
 
 // Done is closed when the last request has been sent and answered.
 func (r *Run) Done() <-chan struct{} { return r.done }
@@ -141,42 +152,23 @@ func (r *Run) send(ctx context.Context) {
 		requests.Go(func() {
 			defer r.inFlight.Add(-1)
 			// An answer that is due when the Run ends is still waited for; Timeout bounds it.
-			version, err := r.ask(context.WithoutCancel(ctx), r.config.Bodies[n%len(r.config.Bodies)])
-			r.recorder.ended(due, time.Now(), version, reason(err))
+			r.one(context.WithoutCancel(ctx), n, due)
 		})
 	}
 }
 
-// ask sends one request and returns the version that answered.
-func (r *Run) ask(ctx context.Context, body []byte) (string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.config.URL, bytes.NewReader(body))
-	if err != nil {
-		return "", fmt.Errorf("writing the request: %w", err)
+// one sends request n and notes what becomes of it.
+func (r *Run) one(ctx context.Context, n int, due time.Time) {
+	session, name := r.sessions.of(n)
+	version, err := r.ask(ctx, name, r.config.Bodies[n%len(r.config.Bodies)])
+	if version != "" {
+		r.sessions.answered(session, due, version)
 	}
-	req.Header.Set("Content-Type", "application/json")
-	// Empty, it is not sent, and tells net/http that a kept-alive connection which turns out to be closed may be replaced
-	// by a new one, as every client does with a request that changes nothing.
-	req.Header["Idempotency-Key"] = []string{}
-	res, err := r.client.Do(req)
-	if err != nil {
-		return "", err
+	if errors.Is(err, errBroken) {
+		r.recorder.broke(due, time.Now())
+		return
 	}
-	defer res.Body.Close()
-	data, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
-	if err != nil {
-		return "", fmt.Errorf("reading the answer: %w", err)
-	}
-	var answer struct {
-		Version string `json:"version"`
-		Error   string `json:"error"`
-	}
-	if err := json.Unmarshal(data, &answer); err != nil && res.StatusCode == http.StatusOK {
-		return "", errors.New("200 with a body that is no JSON")
-	}
-	if res.StatusCode != http.StatusOK {
-		return "", fmt.Errorf("%d %s", res.StatusCode, answer.Error)
-	}
-	return answer.Version, nil
+	r.recorder.ended(due, time.Now(), version, reason(err))
 }
 
 // reason is an error short enough to count by: without addresses, which differ by connection.

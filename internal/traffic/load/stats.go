@@ -19,14 +19,18 @@ const (
 
 // Stats is what became of the requests so far.
 type Stats struct {
-	// Sent requests; of them OK and Failed, the others are under way.
+	// Sent requests; of them OK, Failed and Broken, the others are under way. Broken are streams that broke off after their
+	// first event.
 	Sent   int64 `json:"sent"`
 	OK     int64 `json:"ok"`
 	Failed int64 `json:"failed"`
+	Broken int64 `json:"broken,omitempty"`
 	// Reasons of the failures.
 	Reasons map[string]int64 `json:"reasons,omitempty"`
 	// Versions that answered.
 	Versions map[string]Answers `json:"versions,omitempty"`
+	// Moves of sessions, by the versions that answered one after the other: "v1 -> v2".
+	Moves map[string]int64 `json:"moves,omitempty"`
 	// Quantiles of the answer time of all requests that ended, from the time at which each should have been sent.
 	P50 time.Duration `json:"p50Nanoseconds"`
 	P95 time.Duration `json:"p95Nanoseconds"`
@@ -60,11 +64,9 @@ func (r *recorder) sent() {
 
 // ended notes a request that was due at one time and ended at another; reason is empty for one that went well.
 func (r *recorder) ended(due, now time.Time, version, reason string) {
-	took := now.Sub(due)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.latencies[bucket(took)]++
-	r.stats.Max = max(r.stats.Max, took)
+	r.took(now.Sub(due))
 	if reason != "" {
 		r.stats.Failed++
 		if _, known := r.stats.Reasons[reason]; !known && len(r.stats.Reasons) >= maxReasons {
@@ -83,6 +85,19 @@ func (r *recorder) ended(due, now time.Time, version, reason string) {
 	r.stats.Versions[version] = a
 }
 
+// broke notes a stream that broke off after its first event.
+func (r *recorder) broke(due, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.took(now.Sub(due))
+	r.stats.Broken++
+}
+
+func (r *recorder) took(d time.Duration) {
+	r.latencies[bucket(d)]++
+	r.stats.Max = max(r.stats.Max, d)
+}
+
 func (r *recorder) snapshot() Stats {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -94,7 +109,7 @@ func (r *recorder) snapshot() Stats {
 
 // quantile is the upper edge of the bucket that holds it.
 func (r *recorder) quantile(q float64) time.Duration {
-	ended := r.stats.OK + r.stats.Failed
+	ended := r.stats.OK + r.stats.Failed + r.stats.Broken
 	rank, below := int64(math.Ceil(q*float64(ended))), int64(0)
 	for i, n := range r.latencies {
 		if below += n; n > 0 && below >= rank {

@@ -87,6 +87,10 @@ type AIModelSpec struct {
 	// +optional
 	// +kubebuilder:default={}
 	Monitoring Monitoring `json:"monitoring,omitempty"`
+
+	// Paused holds the release under way at its weight, and begins none. What serves goes on, and is still judged and returned.
+	// +optional
+	Paused bool `json:"paused,omitempty"`
 }
 
 // ModelType is the kind of task a model does.
@@ -405,6 +409,9 @@ type Comparison struct {
 	// CandidateOnly and StableOnly count the rows that one alone got right (for a regression: came closer on).
 	CandidateOnly int32 `json:"candidateOnly"`
 	StableOnly    int32 `json:"stableOnly"`
+	// Differ counts the rows that the two answered differently, right or wrong.
+	// +optional
+	Differ *int32 `json:"differ,omitempty"`
 	// PValue is the exact two-sided probability of a split at least as uneven if both were alike (McNemar).
 	PValue float64 `json:"pValue"`
 }

@@ -57,6 +57,9 @@ const (
 	// ReasonArtifactInvalid says that the artifact was found and cannot be served: truncated, or not a model.
 	ReasonArtifactInvalid = "ArtifactInvalid"
 
+	// ReasonRevisionMissing says that the ControllerRevision of a version that serves was deleted: it goes on, and cannot be scaled.
+	ReasonRevisionMissing = "RevisionMissing"
+
 	// ReasonFirstVersion says that there is no version to compare with: evaluated, brought to full capacity, given all traffic.
 	ReasonFirstVersion = "FirstVersion"
 	// ReasonStarting says that Pods of the candidate are coming up at weight 0.
@@ -100,14 +103,23 @@ const (
 	// ReasonSuperseded says that another version became stable, or that a newer version is wanted.
 	ReasonSuperseded = "Superseded"
 
+	// ReasonRestored says that the version serves again, as the one after it was returned within the rollback window.
+	ReasonRestored = "Restored"
+
 	// ReasonErrorRate says that the candidate failed significantly more requests than stable; traffic was returned.
 	ReasonErrorRate = "ErrorRate"
 	// ReasonLatency says that the candidate was significantly slower than stable; traffic was returned.
 	ReasonLatency = "Latency"
 	// ReasonProgressDeadline says that the candidate did not become ready in time.
 	ReasonProgressDeadline = "ProgressDeadline"
-	// ReasonAborted says that the release was ended by a change of the wanted version.
+	// ReasonAborted says that the release was ended by a person: by action Abort, or by a change of the wanted version.
 	ReasonAborted = "Aborted"
+	// ReasonDisagreement says that the candidate's answers differ from stable's more often than its evaluation explains.
+	ReasonDisagreement = "Disagreement"
+	// ReasonRecordLost says that the record of a release could not be put into the registry.
+	ReasonRecordLost = "RecordLost"
+	// ReasonPaused says that spec.paused holds the release at its weight, or keeps it from beginning.
+	ReasonPaused = "Paused"
 	// ReasonRollbackDisabled says that the evidence calls for a rollback and spec.rollbackEnabled is false: it holds.
 	ReasonRollbackDisabled = "RollbackDisabled"
 )

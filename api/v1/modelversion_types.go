@@ -2,6 +2,7 @@ package v1
 
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 )
 
 // ModelVersion says how one version of an AIModel is released, and tells how it went.
@@ -72,6 +73,57 @@ type ModelVersionSpec struct {
 	// +optional
 	// +kubebuilder:default={}
 	BlueGreen BlueGreen `json:"blueGreen,omitempty"`
+
+	// Analysis says how the version is judged while it has traffic.
+	// +optional
+	// +kubebuilder:default={}
+	Analysis Analysis `json:"analysis,omitempty"`
+
+	// Action is what a person asks of one attempt to release the version.
+	// +optional
+	Action *Action `json:"action,omitempty"`
+}
+
+// Analysis is what a judgement may be wrong about, and what it looks for.
+type Analysis struct {
+	// FalseRollbackRate is α: the chance of ever returning a version that is no worse than stable is to stay below it.
+	// +kubebuilder:default=0.01
+	// +kubebuilder:validation:XValidation:rule="self >= 0.0001 && self <= 0.2",message="analysis.falseRollbackRate: write a chance from 0.0001 to 0.2, such as 0.01"
+	FalseRollbackRate float64 `json:"falseRollbackRate,omitempty"`
+	// MaxErrorRateIncrease is the increase in the share of failed requests that a Pass excludes.
+	// +kubebuilder:default=0.005
+	// +kubebuilder:validation:XValidation:rule="self >= 0.0001 && self <= 0.5",message="analysis.maxErrorRateIncrease: write a share from 0.0001 to 0.5, such as 0.005"
+	MaxErrorRateIncrease float64 `json:"maxErrorRateIncrease,omitempty"`
+	// LatencyQuantile of stable's answer times, at the start of a step, is what slow is measured by.
+	// +kubebuilder:default=0.95
+	// +kubebuilder:validation:XValidation:rule="self >= 0.5 && self <= 0.999",message="analysis.latencyQuantile: write a quantile from 0.5 to 0.999, such as 0.95"
+	LatencyQuantile float64 `json:"latencyQuantile,omitempty"`
+	// MaxLatencyIncrease is by how much an answer may exceed that time before it counts as slow: 0.2 is a fifth.
+	// +kubebuilder:default=0.2
+	// +kubebuilder:validation:XValidation:rule="self >= 0.01 && self <= 10.0",message="analysis.maxLatencyIncrease: write a share from 0.01 to 10, such as 0.2"
+	MaxLatencyIncrease float64 `json:"maxLatencyIncrease,omitempty"`
+}
+
+// ActionType is what a person can ask for.
+// +kubebuilder:validation:Enum=Promote;Abort;Retry
+type ActionType string
+
+// The actions.
+const (
+	// ActionPromote gives the version all of the traffic as soon as its evaluation passed and its Pods are ready.
+	ActionPromote ActionType = "Promote"
+	// ActionAbort returns all traffic to stable.
+	ActionAbort ActionType = "Abort"
+	// ActionRetry releases a version once more that was refused or returned.
+	ActionRetry ActionType = "Retry"
+)
+
+// Action acts once, on the attempt that it names: a file that is applied again does nothing.
+type Action struct {
+	Type ActionType `json:"type"`
+	// Attempt is status.attempt of this ModelVersion when the action was asked for.
+	// +kubebuilder:validation:Minimum=0
+	Attempt int32 `json:"attempt"`
 }
 
 // AutoPromotion gives a canary all of the traffic without a person, once every criterion holds at one instant.
@@ -123,6 +175,12 @@ type CanaryDeployment struct {
 	// +kubebuilder:validation:XValidation:rule="self.map(s, s.weight).isSorted()",message="steps: write weights in rising order, such as 5, 20, 50"
 	// +listType=atomic
 	Steps []CanaryStep `json:"steps,omitempty"`
+	// ShadowPercentage of stable's requests are also asked of the canary while it has a share: the answers are compared and
+	// never returned.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=100
+	ShadowPercentage int32 `json:"shadowPercentage,omitempty"`
 }
 
 // CanaryStep is a share held for a time.
@@ -226,25 +284,104 @@ type VersionMetrics struct {
 	Uptime *metav1.Duration `json:"uptime,omitempty"`
 }
 
-// Evidence is the sufficient statistic of a judgement, with the parameters it was made under.
+// Evidence is what a judgement stands on. The statistic with the seconds added gives the same verdict: anyone can do the sum.
 type Evidence struct {
 	// Verdict is Pass, Fail, Inconclusive or NoData.
 	Verdict string `json:"verdict"`
+	// Reason is the kind that failed when the verdict is Fail: ErrorRate, Latency or Disagreement.
+	// +optional
+	Reason string `json:"reason,omitempty"`
 	// Message is the verdict in a sentence.
 	Message string `json:"message"`
-	// Rule names the decision rule.
+	// Rule names the decision rule: replay, young or historical.
 	Rule string `json:"rule"`
 	// FalseRollbackRate is α, the bound on the chance of rolling back a version that is no worse.
 	FalseRollbackRate float64 `json:"falseRollbackRate"`
-	// Score and Threshold are in nats; at or above the threshold the candidate is returned.
+	// Score and Threshold are in nats, of the kind that is nearest to a Fail; at or above the threshold the candidate is returned.
 	Score     float64 `json:"score"`
 	Threshold float64 `json:"threshold"`
+	// NoWorse and NoWorseThreshold are in nats; at or above the threshold the candidate passes.
+	NoWorse          float64 `json:"noWorse"`
+	NoWorseThreshold float64 `json:"noWorseThreshold"`
+	// Kinds that are judged, failures first.
+	// +optional
+	// +listType=atomic
+	Kinds []KindEvidence `json:"kinds,omitempty"`
 	// Requests and failures since the candidate's first weight.
 	StableRequests    int64 `json:"stableRequests"`
 	StableFailures    int64 `json:"stableFailures"`
 	CandidateRequests int64 `json:"candidateRequests"`
 	CandidateFailures int64 `json:"candidateFailures"`
+	// Mirrored requests were answered by both, and Disagreed of them differently.
+	// +optional
+	Mirrored int64 `json:"mirrored,omitempty"`
+	// +optional
+	Disagreed int64 `json:"disagreed,omitempty"`
 	// FirstFailure is the second of the candidate's first failed answer.
 	// +optional
 	FirstFailure *metav1.Time `json:"firstFailure,omitempty"`
+	// SlowAfter is the time beyond which an answer counts as slow, fixed at the start of the step.
+	// +optional
+	SlowAfter *metav1.Duration `json:"slowAfter,omitempty"`
+	// Attempt that was judged.
+	// +optional
+	Attempt int32 `json:"attempt,omitempty"`
+	// StableVersion was compared with.
+	// +optional
+	StableVersion string `json:"stableVersion,omitempty"`
+	// +optional
+	StableDigest string `json:"stableDigest,omitempty"`
+	// +optional
+	CandidateDigest string `json:"candidateDigest,omitempty"`
+	// Statistic is all that was known before the first of the seconds, with the parameters, as `suoke rollout replay` reads it.
+	// The seconds have left out already what Pods answered in their warm-up, so it knows of none.
+	// +optional
+	// +kubebuilder:pruning:PreserveUnknownFields
+	// +kubebuilder:validation:Type=object
+	Statistic *runtime.RawExtension `json:"statistic,omitempty"`
+	// Seconds are the last 120 that were judged.
+	// +optional
+	// +kubebuilder:validation:MaxItems=121
+	// +listType=atomic
+	Seconds []EvidenceSecond `json:"seconds,omitempty"`
+}
+
+// KindEvidence is what one kind shows: failures, slow answers, or answers that disagree.
+type KindEvidence struct {
+	// Kind is ErrorRate, Latency or Disagreement.
+	Kind string `json:"kind"`
+	// Rule that it is judged by.
+	Rule string `json:"rule"`
+	// FalseRollbackRate is the kind's share of α.
+	FalseRollbackRate float64 `json:"falseRollbackRate"`
+	// Margin is how many times as often as stable the candidate may be bad for having other Pods; 1 is no margin.
+	Margin float64 `json:"margin"`
+	// Requests that were counted since the candidate's first, and those that were bad. Where stable has no traffic any more,
+	// its own are those of the quarter of an hour before.
+	// +optional
+	StableRequests int64 `json:"stableRequests,omitempty"`
+	// +optional
+	StableBad         int64 `json:"stableBad,omitempty"`
+	CandidateRequests int64 `json:"candidateRequests"`
+	CandidateBad      int64 `json:"candidateBad"`
+	// Score and Threshold in nats.
+	Score     float64 `json:"score"`
+	Threshold float64 `json:"threshold"`
+}
+
+// EvidenceSecond is what ended in one second.
+type EvidenceSecond struct {
+	// Second is in Unix time.
+	Second int64 `json:"second"`
+	// Stable counts requests, failures, slow ones, mirrored ones and those that disagreed, in this order, up to the last that
+	// is not 0.
+	// +optional
+	// +kubebuilder:validation:MaxItems=5
+	// +listType=atomic
+	Stable []int64 `json:"stable,omitempty"`
+	// Candidate counts the same.
+	// +optional
+	// +kubebuilder:validation:MaxItems=5
+	// +listType=atomic
+	Candidate []int64 `json:"candidate,omitempty"`
 }

@@ -32,12 +32,20 @@ type Second struct {
 	// ID of the version, and name of its Pod.
 	ID  string `json:"id"`
 	Pod string `json:"pod"`
-	// Requests that ended; of them Failures, Slow and Reasked of stable. A request that was asked again counts once
+	// Requests that ended; of them Failures, and those Reasked of stable. A request that was asked again counts once
 	// here as the candidate's failure and once as stable's request.
 	Requests int64 `json:"n"`
 	Failures int64 `json:"f,omitempty"`
-	Slow     int64 `json:"s,omitempty"`
 	Reasked  int64 `json:"r,omitempty"`
+	// RepeatRequests and RepeatFailures are those of the above that came from a session which had failed at this version
+	// before, since the Route last named another candidate: one client that always fails says the same thing again.
+	RepeatRequests int64 `json:"rn,omitempty"`
+	RepeatFailures int64 `json:"rf,omitempty"`
+	// Mirrored answers were compared with stable's, and Disagreed differed. They are not among the requests above.
+	Mirrored  int64 `json:"m,omitempty"`
+	Disagreed int64 `json:"d,omitempty"`
 	// LatencySum of the answers, in microseconds.
 	LatencySum int64 `json:"us,omitempty"`
+	// Latencies counts the answers by time: see Bucket.
+	Latencies map[int]int64 `json:"h,omitempty"`
 }

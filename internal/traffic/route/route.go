@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 )
 
 const (
@@ -44,8 +43,9 @@ type Version struct {
 	Port int `json:"port"`
 	// MayReask says that a request may be asked again of stable when this version fails it.
 	MayReask bool `json:"mayReask"`
-	// SlowAfter is the answer time above which a request counts as slow; 0 counts none.
-	SlowAfter time.Duration `json:"slowAfterNanoseconds,omitempty"`
+	// ShadowPercentage of stable's requests are also asked of this version, in percent: its answers are compared with stable's
+	// and never returned.
+	ShadowPercentage int `json:"shadowPercentage,omitempty"`
 }
 
 // Parse reads a Route and validates it.

@@ -44,7 +44,7 @@ func routes(t *rapid.T) route.Route {
 		left -= weight
 		r.Versions = append(r.Versions, route.Version{
 			ID: id, Version: "v" + id, Weight: weight, Digest: "sha256:" + id, Port: rapid.IntRange(1, 65535).Draw(t, "port"),
-			MayReask: rapid.Bool().Draw(t, "reask"), SlowAfter: time.Duration(rapid.Int64Min(0).Draw(t, "slow")),
+			MayReask: rapid.Bool().Draw(t, "reask"), ShadowPercentage: rapid.IntRange(0, 100).Draw(t, "shadow"),
 		})
 		switch i {
 		case 0:
@@ -87,7 +87,7 @@ func TestARouteSurvivesJSON(t *testing.T) {
 func TestAReportSurvivesJSON(t *testing.T) {
 	want := route.Report{Router: "router-0", Process: "p", Now: 1700000001, Models: map[string]route.ModelReport{"m": {
 		AppliedRevision: 7, InFlight: map[string]int{"m-1": 2},
-		Seconds: []route.Second{{Unix: 1700000000, ID: "m-1", Pod: "m-1-pod-0", Requests: 9, Failures: 2, Slow: 1, Reasked: 2, LatencySum: 1234}},
+		Seconds: []route.Second{{Unix: 1700000000, ID: "m-1", Pod: "m-1-pod-0", Requests: 9, Failures: 2, Reasked: 2, RepeatRequests: 1, RepeatFailures: 1, Mirrored: 3, Disagreed: 1, LatencySum: 1234, Latencies: map[int]int64{7: 9}}},
 	}}}
 	text, err := json.Marshal(want)
 	if err != nil {
@@ -100,4 +100,17 @@ func TestAReportSurvivesJSON(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
+}
+
+func TestAnAnswerTimeIsInItsBucket(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		took := time.Duration(rapid.Int64Range(0, int64(60*time.Second)).Draw(t, "took"))
+		b := route.Bucket(took)
+		if bound := route.BucketBound(b); took > bound+time.Nanosecond {
+			t.Fatalf("%v is in bucket %d, which ends at %v", took, b, bound)
+		}
+		if b > 0 && took < route.BucketBound(b-1) {
+			t.Fatalf("%v is in bucket %d, and the one before ends at %v", took, b, route.BucketBound(b-1))
+		}
+	})
 }

@@ -29,8 +29,8 @@ func (t *turn) unmet() Progress {
 			r.Version, t.State.Weights[r.Candidate], instant(r.UpSince.Add(t.policy.MinUptime)), t.policy.MinUptime)}
 	case !t.policy.AutoPromotion:
 		return Progress{Reason: ReasonAwaitingPromotion, Message: fmt.Sprintf(
-			"%s holds %d %% of the traffic and has done its time; write autoPromotion.enabled: true in its ModelVersion to promote it",
-			r.Version, t.State.Weights[r.Candidate])}
+			"%s holds %d %% of the traffic and has done its time; run `suoke rollout promote %s` to give it the rest",
+			r.Version, t.State.Weights[r.Candidate], t.policy.Model)}
 	}
 	if p := t.unmetAccuracy(); p.Reason != "" {
 		return p
@@ -43,7 +43,7 @@ func (t *turn) unmetAccuracy() Progress {
 	if least == nil {
 		return Progress{}
 	}
-	accuracy := t.seen.Versions[r.Candidate].Evaluation.Accuracy
+	accuracy := t.evaluation().Accuracy
 	switch {
 	case accuracy == nil:
 		return Progress{Reason: ReasonAwaitingCriteria, Message: fmt.Sprintf(

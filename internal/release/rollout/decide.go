@@ -13,6 +13,10 @@ type turn struct {
 	policy Policy
 	seen   Observation
 	now    time.Time
+	// revised says that this turn has made a revision.
+	revised bool
+	// kept are stable's Pods until the release ended in this turn; 0 if it did not.
+	kept int
 }
 
 // Decide says what to do now. It changes nothing that it is given.
@@ -23,6 +27,8 @@ func Decide(state State, policy Policy, seen Observation, now time.Time) Decisio
 	t.hearRouters()
 	t.retire()
 	t.hearPods()
+	t.keepWatch()
+	t.hasten()
 	for t.next(t.situation()) {
 	}
 	t.evaluate()
@@ -39,6 +45,10 @@ func (s State) clone() State {
 	if s.Release != nil {
 		r := *s.Release
 		s.Release = &r
+	}
+	if s.Watch != nil {
+		w := *s.Watch
+		s.Watch = &w
 	}
 	return s
 }
@@ -76,7 +86,7 @@ func (t *turn) evaluate() {
 	if r == nil || r.Returning != nil {
 		return
 	}
-	switch t.seen.Versions[r.Candidate].Evaluation.Outcome {
+	switch t.evaluation().Outcome {
 	case EvaluationPending, EvaluationRunning:
 		t.Evaluate = r.Candidate
 	case EvaluationPassed, EvaluationFailed, EvaluationError, EvaluationDisabled:

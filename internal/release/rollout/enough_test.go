@@ -20,12 +20,16 @@ func TestTheRequestsOfAStepAreEnoughToFail(t *testing.T) {
 			t.Parallel()
 			var s analysis.Statistic
 			for unix := int64(1); unix <= 600; unix++ {
-				s = s.Add(analysis.Second{Unix: unix, Stable: analysis.Counts{Requests: c.stable}})
+				s = s.Add(analysis.Second{Unix: unix, Pods: []analysis.PodSecond{
+					{Pod: "stable", Counts: analysis.Counts{Requests: c.stable}},
+				}})
 			}
 			for unix := int64(601); unix < 601+20/c.candidate; unix++ {
 				s = s.Add(analysis.Second{
-					Unix: unix, Stable: analysis.Counts{Requests: c.stable},
-					Candidate: analysis.Counts{Requests: c.candidate, Failures: c.candidate},
+					Unix: unix, Pods: []analysis.PodSecond{
+						{Pod: "stable", Counts: analysis.Counts{Requests: c.stable}},
+						{Pod: "candidate", Candidate: true, Counts: analysis.Counts{Requests: c.candidate, Failures: c.candidate}},
+					},
 				})
 			}
 			if j := s.Judgement(); j.Verdict != analysis.Fail {

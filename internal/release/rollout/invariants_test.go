@@ -44,6 +44,11 @@ func happenings() *rapid.Generator[happening] {
 				w.routers[router].InFlight = map[rollout.ID]int{id(version): few}
 			}},
 			{"the candidate is asked", func(w *world) { w.ask() }},
+			{"the model is paused or resumed", func(w *world) { w.policy.Paused = !w.policy.Paused }},
+			{fmt.Sprintf("the model is scaled to %d replicas", few+1), func(w *world) { w.policy.Replicas = few + 1 }},
+			{fmt.Sprintf("%d %% are mirrored", 25*few), func(w *world) { w.policy.Shadow = 25 * few }},
+			{"a person promotes " + version, func(w *world) { w.act(rollout.Promote, version, 0) }},
+			{"the state is lost", (*world).lose},
 			{version + " is wanted", func(w *world) { w.want(version) }},
 			{"it is not known what is wanted", func(w *world) { w.want("") }},
 		}
@@ -63,6 +68,11 @@ func (w *world) ask() {
 	w.judged[name] = j
 }
 
+// act asks for something of the latest attempt at a version, or of one so many before.
+func (w *world) act(kind rollout.ActionType, version string, before int) {
+	w.policy.Action = rollout.Action{Type: kind, Version: version, Attempt: w.state.Attempts[version] - before}
+}
+
 // worlds draws a world of three routers in which nothing has happened.
 func worlds(t *rapid.T) *world {
 	w := newWorld()
@@ -75,6 +85,7 @@ func worlds(t *rapid.T) *world {
 	}
 	w.policy.AutoPromotion = rapid.Bool().Draw(t, "autoPromotion")
 	w.policy.RollbackEnabled = rapid.Bool().Draw(t, "rollbackEnabled")
+	w.policy.ScaleDownDelay = rapid.SampledFrom([]time.Duration{0, time.Minute, 10 * time.Minute}).Draw(t, "scaleDownDelay")
 	for i := range 3 {
 		w.routers = append(w.routers, rollout.Router{Name: strconv.Itoa(i), Ready: true, Since: w.now})
 	}
@@ -94,11 +105,17 @@ func TestInvariantsHoldWhateverHappens(t *testing.T) {
 			switch rapid.IntRange(0, 9).Draw(t, "kind") {
 			case 0:
 				version, outcome := rapid.SampledFrom(versions).Draw(t, "version"), rapid.SampledFrom(outcomes).Draw(t, "outcome")
-				w.change(version, func(v *rollout.Version) { v.Evaluation = rollout.Evaluation{Outcome: outcome, Message: "as it is"} })
+				w.change(version, func(v *rollout.Version) {
+					v.Evaluation = rollout.Evaluation{Outcome: outcome, Message: "as it is", Attempt: w.state.Attempts[version]}
+				})
 			case 1:
+				reason := rapid.SampledFrom([]string{"ErrorRate", "Latency", "Disagreement"}).Draw(t, "fails by")
 				if name, under := w.release(); under && rapid.Bool().Draw(t, "fails") {
-					w.judged[name] = rollout.Judgement{Verdict: analysis.Fail, Reason: "ErrorRate", Message: "it fails"}
+					w.judged[name] = rollout.Judgement{Verdict: analysis.Fail, Reason: reason, Message: "it fails"}
 				}
+			case 2:
+				kind := rapid.SampledFrom([]rollout.ActionType{rollout.Promote, rollout.Abort, rollout.Retry}).Draw(t, "a person asks to")
+				w.act(kind, rapid.SampledFrom(versions).Draw(t, "version"), rapid.SampledFrom([]int{0, 0, 0, 1, -1}).Draw(t, "attempts before"))
 			default:
 				happenings().Draw(t, "happening").do(w)
 			}
@@ -139,6 +156,7 @@ func TestKillingTheOperatorEndsInTheSamePlace(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := worlds(t)
 		w.policy.AutoPromotion, w.policy.RollbackEnabled, w.policy.ProgressDeadline = true, true, 1000*time.Hour
+		w.policy.ScaleDownDelay = 10 * time.Minute
 		fates := map[string]string{}
 		for _, version := range versions {
 			fates[version] = rapid.SampledFrom([]string{"good", "worse", "failing"}).Draw(t, "fate of "+version)
@@ -178,18 +196,25 @@ func (w *world) fulfil(fates map[string]string) {
 		}
 		w.change(version, func(v *rollout.Version) {
 			if v.Ready > 0 {
-				v.Evaluation = rollout.Evaluation{Outcome: outcome, Message: "as it is"}
+				v.Evaluation = rollout.Evaluation{Outcome: outcome, Message: "as it is", Attempt: w.state.Attempts[version]}
 			}
 		})
 	}
-	if r := w.state.Release; r != nil && fates[r.Version] == "failing" {
-		name, _ := w.release()
+	under := ""
+	switch {
+	case w.state.Release != nil:
+		under = w.state.Release.Version
+	case w.state.Watch != nil:
+		under = w.state.Watch.Version
+	}
+	if name, judged := w.release(); judged && fates[under] == "failing" {
 		w.judged[name] = rollout.Judgement{Verdict: analysis.Fail, Reason: "ErrorRate", Message: "it fails", CandidateRequests: w.judged[name].CandidateRequests}
 	}
 }
 
 // calm lets everything that is wanted come true, until nothing changes.
 func (w *world) calm(fates map[string]string) {
+	w.policy.Paused = false
 	for i := range w.routers {
 		w.setReady(i, true)
 		w.routers[i].InFlight = nil
@@ -208,11 +233,13 @@ func (w *world) calm(fates map[string]string) {
 
 // arrived fails unless the world is where the fates of versions lead.
 func (w *world) arrived(t *rapid.T, wanted string, fates map[string]string) {
-	tried := w.policy.Strategy == rollout.Canary || w.policy.Strategy == rollout.RollingUpdate && w.policy.Replicas > 1
-	good := fates[wanted] == "good" || fates[wanted] == "failing" && !tried
 	switch {
-	case good && w.state.Stable != id(wanted):
+	case fates[wanted] == "good" && w.state.Stable != id(wanted):
 		t.Fatalf("%s is good, and %q is stable: %s", wanted, w.state.Stable, w.last.Progress.Message)
+	case fates[wanted] == "failing" && w.state.Stable == id(wanted) && !w.unwatched[id(wanted)]:
+		t.Fatalf("%s fails, was watched and is stable", wanted)
+	case fates[wanted] == "failing" && w.state.Stable != id(wanted) && w.state.Refused[id(wanted)].Reason != "ErrorRate":
+		t.Fatalf("%s fails and is not stable, and was not returned for that: %+v", wanted, w.state.Refused)
 	case fates[wanted] == "worse" && w.state.Stable == id(wanted):
 		t.Fatalf("%s is worse, and stable", wanted)
 	case w.state.Release != nil || len(w.state.Retiring) > 0:

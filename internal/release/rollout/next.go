@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"fmt"
+	"maps"
 	"time"
 )
 
@@ -10,16 +11,22 @@ func (t *turn) next(s situation) bool {
 	switch s {
 	case settled:
 		return t.settle()
+	case regretted:
+		return t.takeBack()
 	case returning:
 		return t.giveBack()
 	case unwanted:
-		return t.giveUp(ReasonAborted, t.name(t.seen.Wanted.ID)+" is wanted instead")
+		return t.giveUp(ReasonAborted, t.instead(), false)
+	case aborted:
+		return t.abort()
 	case condemned:
 		return t.condemn()
 	case overdue:
-		return t.giveUp(ReasonProgressDeadline, t.lateness())
+		return t.giveUp(ReasonProgressDeadline, t.lateness(), true)
 	case unevaluated:
 		return t.waitForEvaluation()
+	case paused:
+		return t.held()
 	case unpromoted:
 		return t.waitForPromotion()
 	case short:
@@ -42,13 +49,15 @@ func (t *turn) next(s situation) bool {
 
 // settle begins a release if another version is wanted, or says who serves.
 func (t *turn) settle() bool {
-	wanted := t.seen.Wanted
-	refusal, refused := t.State.Refused[wanted.ID]
+	refusal, refused := t.State.Refused[t.seen.Wanted.ID]
+	due, again := t.toBegin()
 	switch {
+	case due && t.policy.Paused:
+		return t.notBegun()
+	case due:
+		return t.begin(again)
 	case refused:
 		return t.rest(refusal.Reason, refusal.Message, time.Time{})
-	case wanted.ID != "" && wanted.ID != t.State.Stable:
-		return t.begin()
 	case t.State.Stable == "":
 		return t.rest("", "", time.Time{})
 	default:
@@ -56,14 +65,21 @@ func (t *turn) settle() bool {
 	}
 }
 
-// begin a release of the wanted version.
-func (t *turn) begin() bool {
+// begin a release of the wanted version, perhaps once more. It ends the rollback window of the one before.
+func (t *turn) begin(again bool) bool {
 	wanted := t.seen.Wanted
 	t.State.Attempts[wanted.Version]++
+	t.State.Watch = nil
 	t.State.Release = &Release{
 		Candidate: wanted.ID, Version: wanted.Version, Attempt: t.State.Attempts[wanted.Version], StartedAt: t.now,
+		Anew: t.State.Refused[wanted.ID].unevaluable(),
 	}
-	t.record(wanted.ID, t.lastPhase(wanted.ID), Testing, ReasonStarting, wanted.Version+" is wanted; it is brought up and evaluated at weight 0")
+	delete(t.State.Refused, wanted.ID)
+	message := wanted.Version + " is wanted; it is brought up and evaluated at weight 0"
+	if again {
+		message = fmt.Sprintf("attempt %d at %s begins, as a person asked to retry it", t.State.Release.Attempt, wanted.Version)
+	}
+	t.record(wanted.ID, t.lastPhase(wanted.ID), Testing, ReasonStarting, message)
 	return true
 }
 
@@ -74,20 +90,24 @@ func (t *turn) giveWeight() bool {
 	if last {
 		return t.promote()
 	}
+	r.Step = t.index(plan(t.strategy(), t.policy))
 	if r.FirstWeightAt.IsZero() {
 		r.Strategy = t.strategy()
 		r.FirstWeightAt, r.UpSince = t.now, t.now
 		t.record(r.Candidate, Testing, InCanary, ReasonStepHolding, fmt.Sprintf("%s has %d %% of the traffic%s", r.Version, s.weight, t.unevaluatedNote()))
 	}
 	r.StepStartedAt, r.RequestsBefore = t.now, t.seen.Judgement.CandidateRequests
-	t.split(s.weight)
+	t.split(s.weight, s.shadow)
 	return true
 }
 
 func (t *turn) nextStep() bool {
 	r := t.State.Release
-	steps := plan(t.strategy(), t.policy)
-	r.Step, r.StepStartedAt = min(r.Step+1, len(steps)-1), time.Time{}
+	last := len(plan(t.strategy(), t.policy)) - 1
+	r.Step, r.StepStartedAt = min(r.Step+1, last), time.Time{}
+	if r.Hastened {
+		r.Step = last
+	}
 	return true
 }
 
@@ -106,11 +126,13 @@ func (t *turn) promote() bool {
 		if t.strategy() != RollingUpdate {
 			until = t.now.Add(t.policy.ScaleDownDelay)
 		}
+		t.watch()
 		t.State.Retiring[old] = Retiree{Until: until, Replicas: t.stablePods()}
 		t.record(old, Production, Deprecated, ReasonSuperseded, r.Version+" has all of the traffic")
 	}
 	t.record(r.Candidate, was, Production, reason, fmt.Sprintf("%s has all of the traffic%s", r.Version, t.unevaluatedNote()))
-	t.split(all)
+	t.split(all, 0)
+	t.revise()
 	delete(t.State.Retiring, r.Candidate)
 	t.State.Stable, t.State.Release = r.Candidate, nil
 	return true
@@ -122,30 +144,39 @@ func (t *turn) condemn() bool {
 	if t.State.Weights[t.State.Release.Candidate] > 0 && !t.policy.RollbackEnabled {
 		return t.rest(ReasonRollbackDisabled, fmt.Sprintf("rollbackEnabled is false, so %s keeps its weight although: %s", t.State.Release.Version, why.Message), time.Time{})
 	}
-	return t.giveUp(why.Reason, why.Message)
+	return t.giveUp(why.Reason, why.Message, true)
+}
+
+// instead is why another version than the candidate is wanted.
+func (t *turn) instead() string {
+	if wanted := t.seen.Wanted.Version; wanted != t.State.Release.Version {
+		return wanted + " is wanted instead"
+	}
+	return t.State.Release.Version + " is wanted with another Pod template or artifact"
 }
 
 // giveUp ends the release badly. A version that was only not wanted any more is not held to be refused.
-func (t *turn) giveUp(reason, message string) bool {
+func (t *turn) giveUp(reason, message string, held bool) bool {
 	r := t.State.Release
 	was := Testing
 	if !r.FirstWeightAt.IsZero() {
 		was = InCanary
 	}
 	refusal := Refusal{Version: r.Version, Reason: reason, Message: message, At: t.now}
-	if reason != ReasonAborted {
+	if held {
 		t.State.Refused[r.Candidate] = refusal
 	}
 	t.record(r.Candidate, was, Rollback, reason, message)
 	if t.State.Weights[r.Candidate] > 0 {
 		t.State.Retiring[r.Candidate] = Retiree{Until: t.now, Replicas: t.candidatePods()}
 	}
+	t.kept = t.stablePods()
 	r.Returning = &refusal
 	return true
 }
 
-// giveBack returns the traffic to stable: in one write where stable kept what the whole load needs, and else as fast as
-// its Pods return. Once stable has everything, the release is over, and a candidate that served is left to retire.
+// giveBack returns the traffic to stable: in one write where stable kept what the whole load needs, and else, after a
+// rolling update or a promotion, as fast as its Pods return. Once stable has everything, the release is over, and a candidate that served is left to retire.
 func (t *turn) giveBack() bool {
 	r := t.State.Release
 	if t.State.Weights[r.Candidate] == 0 {
@@ -153,11 +184,11 @@ func (t *turn) giveBack() bool {
 		return true
 	}
 	back := all
-	if t.strategy() == RollingUpdate {
-		back = shareOf(t.seen.Versions[t.State.Stable].Ready, t.policy.Replicas)
+	if t.strategy() == RollingUpdate || !r.PromotedAt.IsZero() {
+		back = t.canTakeBack()
 	}
 	if back > t.State.Weights[t.State.Stable] {
-		t.split(all - back)
+		t.split(all-back, 0)
 	}
 	if left := t.State.Weights[r.Candidate]; left > 0 {
 		return t.rest(r.Returning.Reason, fmt.Sprintf("the last %d %% go back to %s as its Pods return: %s", left, t.name(t.State.Stable), r.Returning.Message), time.Time{})
@@ -166,22 +197,34 @@ func (t *turn) giveBack() bool {
 	return true
 }
 
-// split gives the candidate a weight and stable the rest.
-func (t *turn) split(weight int) {
+// split gives the candidate a weight, with a share of the other requests to shadow, and stable the rest.
+func (t *turn) split(weight, shadow int) {
+	r := t.State.Release
 	weights := map[ID]int{}
-	for id, w := range map[ID]int{t.State.Release.Candidate: weight, t.State.Stable: all - weight} {
+	for id, w := range map[ID]int{r.Candidate: weight, t.State.Stable: all - weight} {
 		if w > 0 {
 			weights[id] = w
 		}
 	}
-	t.State.Weights = weights
-	t.State.Revision++
+	if maps.Equal(weights, t.State.Weights) && shadow == r.Shadow {
+		return
+	}
+	t.State.Weights, r.Shadow = weights, shadow
+	t.revise()
+}
+
+// revise makes a revision of the route, one in a turn at most: a decision is one write.
+func (t *turn) revise() {
+	if !t.revised {
+		t.State.Revision++
+		t.revised = true
+	}
 	t.State.SplitAt, t.State.ConfirmedAt = t.now, time.Time{}
 }
 
 // unevaluatedNote ends a sentence about traffic for a version that was not evaluated.
 func (t *turn) unevaluatedNote() string {
-	if t.seen.Versions[t.State.Release.Candidate].Evaluation.Outcome == EvaluationDisabled {
+	if t.evaluation().Outcome == EvaluationDisabled {
 		return "; it was not evaluated, as validation.enabled is false"
 	}
 	return ""

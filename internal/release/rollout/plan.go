@@ -7,9 +7,9 @@ const all = 100
 
 // step of a plan: Pods that must be ready, then a weight, then how long it is held.
 type step struct {
-	// weight of the candidate in percent, and its Pods for that.
-	weight, pods int
-	hold         time.Duration
+	// weight of the candidate in percent, the share of the others' requests that it is also asked, and its Pods for both.
+	weight, shadow, pods int
+	hold                 time.Duration
 	// watched is not over before the candidate answered leastRequests; gated begins only once the candidate may be promoted.
 	watched, gated bool
 }
@@ -20,17 +20,39 @@ func plan(strategy Strategy, policy Policy) []step {
 	var steps []step
 	switch strategy {
 	case RollingUpdate:
-		for i := 1; i < n; i++ {
-			steps = append(steps, step{weight: all * i / n, pods: i})
+		for i, before := 1, 0; i < n; i++ {
+			if weight := all * i / n; weight > before {
+				steps = append(steps, step{weight: weight, pods: i})
+				before = weight
+			}
 		}
 	case Canary:
-		for _, s := range policy.Steps {
-			steps = append(steps, step{weight: s.Weight, pods: podsFor(s.Weight, n), hold: s.Hold, watched: true})
+		for _, given := range policy.Steps {
+			s := step{weight: given.Weight, shadow: policy.Shadow, hold: given.Hold, watched: true}
+			s.pods = podsFor(s.load(), n)
+			steps = append(steps, s)
 		}
 		return append(steps, step{weight: all, pods: n, gated: true})
 	case BlueGreen, FirstVersion:
 	}
 	return append(steps, step{weight: all, pods: n})
+}
+
+// load of the candidate in percent of all requests: those that it answers and those that are mirrored to it.
+func (s step) load() int { return loadOf(s.weight, s.shadow) }
+
+func loadOf(weight, shadow int) int {
+	return weight + (shadow*(all-weight)+all-1)/all
+}
+
+// load of the candidate as it is now.
+func (t *turn) load() int {
+	r := t.State.Release
+	weight := t.State.Weights[r.Candidate]
+	if weight == 0 {
+		return 0
+	}
+	return loadOf(weight, r.Shadow)
 }
 
 // podsFor is the least number of Pods that can take a weight, where n take everything.
@@ -48,16 +70,35 @@ func (t *turn) strategy() Strategy {
 		return r.Strategy
 	case t.State.Stable == "":
 		return FirstVersion
-	case t.State.Retiring[r.Candidate].Until.After(t.now):
+	case t.warm():
 		return BlueGreen
 	default:
 		return t.policy.Strategy
 	}
 }
 
-// step that the release is in. A policy that has fewer steps than before leaves the last one.
+// warm says whether the candidate was stable until a moment ago and kept what it had.
+func (t *turn) warm() bool { return t.State.Retiring[t.State.Release.Candidate].Until.After(t.now) }
+
+// step that the release is in.
 func (t *turn) step() (s step, last bool) {
 	steps := plan(t.strategy(), t.policy)
-	i := min(t.State.Release.Step, len(steps)-1)
-	return steps[i], i == len(steps)-1
+	i := t.index(steps)
+	s, last = steps[i], i == len(steps)-1
+	s.gated = s.gated && !t.State.Release.Hastened
+	return s, last
+}
+
+// index of the step among those of the plan. A policy that has fewer steps than before leaves the last one, and no step
+// takes from the candidate what it has. A person's promotion is the last step.
+func (t *turn) index(steps []step) int {
+	r, last := t.State.Release, len(steps)-1
+	if r.Hastened {
+		return last
+	}
+	i := min(r.Step, last)
+	for r.StepStartedAt.IsZero() && i < last && steps[i].weight < t.State.Weights[r.Candidate] {
+		i++
+	}
+	return i
 }

@@ -30,17 +30,17 @@ func (t *turn) lastPhase(id ID) Phase {
 
 func (t *turn) waitForEvaluation() bool {
 	r := t.State.Release
-	v := t.seen.Versions[r.Candidate]
+	v, evaluation := t.seen.Versions[r.Candidate], t.evaluation()
 	deadline := r.StartedAt.Add(t.policy.ProgressDeadline)
 	switch {
-	case v.Evaluation.Outcome == EvaluationError:
-		return t.rest(ReasonEvaluationError, v.Evaluation.Message, time.Time{})
+	case evaluation.Outcome == EvaluationError:
+		return t.rest(ReasonEvaluationError, evaluation.Message, time.Time{})
 	case v.Ready > 0:
-		return t.rest(ReasonEvaluating, sentences(r.Version+" is being evaluated", v.Evaluation.Message), deadline)
+		return t.rest(ReasonEvaluating, sentences(r.Version+" is being evaluated", evaluation.Message), deadline)
 	case v.StuckReason != "":
 		return t.rest(v.StuckReason, v.StuckMessage, deadline)
 	default:
-		return t.rest(ReasonStarting, sentences("the first Pod of "+r.Version+" comes up at weight 0", v.Evaluation.Message), deadline)
+		return t.rest(ReasonStarting, sentences("the first Pod of "+r.Version+" comes up at weight 0", evaluation.Message), deadline)
 	}
 }
 
@@ -52,16 +52,19 @@ func (t *turn) waitForPromotion() bool {
 func (t *turn) waitForPods() bool {
 	id := t.missing()
 	s, _ := t.step()
-	v, weight := t.seen.Versions[id], s.weight
-	if id == t.State.Stable {
-		weight = all - s.weight
+	v, load, of := t.seen.Versions[id], s.load(), fmt.Sprintf("%d %% of the traffic needs", s.weight)
+	switch {
+	case id == t.State.Stable:
+		load, of = all-s.weight, fmt.Sprintf("%d %% of the traffic needs", all-s.weight)
+	case s.shadow > 0:
+		of = fmt.Sprintf("%d %% of the traffic and %d %% of stable's, mirrored, need", s.weight, s.shadow)
 	}
 	deadline := t.State.Release.StartedAt.Add(t.policy.ProgressDeadline)
 	if v.StuckReason != "" {
 		return t.rest(v.StuckReason, v.StuckMessage, deadline)
 	}
-	return t.rest(ReasonScalingUp, fmt.Sprintf("%s has %d of the %d ready Pods that %d %% of the traffic needs",
-		t.name(id), v.Ready, podsFor(weight, t.policy.Replicas), weight), deadline)
+	return t.rest(ReasonScalingUp, fmt.Sprintf("%s has %d of the %d ready Pods that %s",
+		t.name(id), v.Ready, podsFor(load, t.policy.Replicas), of), deadline)
 }
 
 func (t *turn) waitForWanted() bool {
@@ -100,6 +103,9 @@ func (t *turn) routersRest(reason, message string) bool {
 // serve says that stable has all of the traffic, and what is left of the version before.
 func (t *turn) serve() bool {
 	message := t.name(t.State.Stable) + " has all of the traffic"
+	if why := t.found(); why.Reason != "" {
+		return t.rest(ReasonRollbackDisabled, fmt.Sprintf("rollbackEnabled is false, so %s although: %s", message, why.Message), time.Time{})
+	}
 	if !t.confirmed() {
 		return t.routersRest(ReasonPromoted, message)
 	}

@@ -21,4 +21,6 @@ const (
 	ReasonProgressDeadline    = "ProgressDeadline"
 	ReasonAborted             = "Aborted"
 	ReasonRollbackDisabled    = "RollbackDisabled"
+	ReasonPaused              = "Paused"
+	ReasonRestored            = "Restored"
 )

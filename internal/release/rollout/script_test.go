@@ -95,6 +95,7 @@ var givens = []sentence{
 	{`maxErrorRate (\S+)`, func(w *world, a []string) error { w.policy.MaxErrorRate = fraction(a[0]); return nil }},
 	{`minUptime (\S+)`, func(w *world, a []string) error { w.policy.MinUptime = duration(a[0]); return nil }},
 	{`scaleDownDelay (\S+)`, func(w *world, a []string) error { w.policy.ScaleDownDelay = duration(a[0]); return nil }},
+	{`shadowPercentage (\d+)`, func(w *world, a []string) error { w.policy.Shadow = number(a[0]); return nil }},
 	{`progressDeadline (\S+)`, func(w *world, a []string) error { w.policy.ProgressDeadline = duration(a[0]); return nil }},
 	{`routers (.+)`, func(w *world, a []string) error {
 		for name := range strings.FieldsSeq(a[0]) {
@@ -109,7 +110,7 @@ var givens = []sentence{
 func (w *world) serve(version string) error {
 	w.want(version)
 	w.change(version, func(v *rollout.Version) {
-		v.Evaluation = rollout.Evaluation{Outcome: rollout.EvaluationPassed, Accuracy: fraction("0.95")}
+		v.Evaluation = rollout.Evaluation{Outcome: rollout.EvaluationPassed, Attempt: 1, Accuracy: fraction("0.95")}
 	})
 	for range 4 {
 		w.turn()
@@ -126,7 +127,7 @@ func (w *world) serve(version string) error {
 
 var whens = []sentence{
 	{`nothing happens`, func(*world, []string) error { return nil }},
-	{`(v\d+) is wanted`, func(w *world, a []string) error { w.want(a[0]); return nil }},
+	{`(v\d+'?) is wanted`, func(w *world, a []string) error { w.want(a[0]); return nil }},
 	{`it is not known what is wanted`, func(w *world, _ []string) error { w.want(""); return nil }},
 	{`(\w+) pass`, func(w *world, a []string) error { w.now = w.now.Add(duration(a[0])); return nil }},
 	{`(v\d+) has (\d+) ready Pods?`, func(w *world, a []string) error {
@@ -136,14 +137,26 @@ var whens = []sentence{
 		w.change(a[0], func(v *rollout.Version) { v.Ready = number(a[1]) })
 		return nil
 	}},
+	{`the model is paused`, func(w *world, _ []string) error { w.policy.Paused = true; return nil }},
+	{`the model is resumed`, func(w *world, _ []string) error { w.policy.Paused = false; return nil }},
+	{`the model is scaled to (\d+) replicas?`, func(w *world, a []string) error { w.policy.Replicas = number(a[0]); return nil }},
+	{`a person asks to (Promote|Abort|Retry) attempt (\d+) at (v\d+)`, func(w *world, a []string) error {
+		w.policy.Action = rollout.Action{Type: rollout.ActionType(a[0]), Attempt: number(a[1]), Version: a[2]}
+		return nil
+	}},
+	{`the Deployment of (v\d+) is deleted`, func(w *world, a []string) error {
+		w.replicas[id(a[0])] = 0
+		w.change(a[0], func(v *rollout.Version) { v.Ready = 0 })
+		return nil
+	}},
 	{`every Pod is ready`, func(w *world, _ []string) error { w.podsReady(); return nil }},
 	{`(v\d+) is stuck, (\w+): (.+)`, func(w *world, a []string) error {
 		w.change(a[0], func(v *rollout.Version) { v.StuckReason, v.StuckMessage = a[1], a[2] })
 		return nil
 	}},
-	{`the evaluation of (v\d+) is (\w+)(?: with accuracy (\S+))?(?:: (.+))?`, func(w *world, a []string) error {
+	{`the evaluation of (v\d+'?) is (\w+)(?: with accuracy (\S+))?(?:: (.+))?`, func(w *world, a []string) error {
 		w.change(a[0], func(v *rollout.Version) {
-			v.Evaluation = rollout.Evaluation{Outcome: rollout.Outcome(a[1]), Message: a[3]}
+			v.Evaluation = rollout.Evaluation{Outcome: rollout.Outcome(a[1]), Message: a[3], Attempt: w.state.Attempts[written(a[0])]}
 			if a[2] != "" {
 				v.Evaluation.Accuracy = fraction(a[2])
 			}
@@ -189,7 +202,7 @@ var thens = []sentence{
 	{`weights are (.+)`, func(w *world, a []string) error { return equal(w.state.Weights, amounts(a[0]), "") }},
 	{`Pods are (.+)`, func(w *world, a []string) error { return equal(w.last.Replicas, amounts(a[0]), "") }},
 	{`(v\d+) is stable`, func(w *world, a []string) error { return equal(w.state.Stable, id(a[0]), "") }},
-	{`(v\d+) is the candidate`, func(w *world, a []string) error {
+	{`(v\d+'?) is the candidate`, func(w *world, a []string) error {
 		if w.state.Release == nil {
 			return errors.New("no release is under way")
 		}
@@ -218,6 +231,18 @@ var thens = []sentence{
 			}
 		}
 		return equal(message, a[1], "")
+	}},
+	{`(v\d+) can be taken back until (\S+)`, func(w *world, a []string) error {
+		watch := w.state.Watch
+		if watch == nil || watch.Version != a[0] {
+			return fmt.Errorf("the rollback window is %+v", watch)
+		}
+		return equal(watch.Until.Format(time.RFC3339), a[1], "")
+	}},
+	{`nothing can be taken back`, func(w *world, _ []string) error { return equal(w.state.Watch == nil, true, "") }},
+	{`(v\d+) is not refused`, func(w *world, a []string) error {
+		_, refused := w.state.Refused[id(a[0])]
+		return equal(refused, false, "")
 	}},
 	{`(v\d+) is refused`, func(w *world, a []string) error {
 		_, refused := w.state.Refused[id(a[0])]

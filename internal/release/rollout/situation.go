@@ -8,16 +8,22 @@ type situation int
 const (
 	// settled: no release is under way.
 	settled situation = iota
+	// regretted: the last release is to be taken back within its rollback window.
+	regretted
 	// returning: the release has ended badly, and stable does not have all of the traffic yet.
 	returning
 	// unwanted: another version is wanted than the candidate.
 	unwanted
+	// aborted: a person ends the release.
+	aborted
 	// condemned: evidence speaks against the candidate.
 	condemned
 	// overdue: the candidate was not ready and evaluated in time.
 	overdue
 	// unevaluated: the candidate may not have more traffic before its evaluation.
 	unevaluated
+	// paused: a person holds the release where it is.
+	paused
 	// unpromoted: the canary has done its steps, and something stands against its promotion.
 	unpromoted
 	// short: Pods for the next weight are missing.
@@ -40,12 +46,16 @@ const (
 func (t *turn) situation() situation {
 	r := t.State.Release
 	switch {
+	case r == nil && t.regret().Reason != "":
+		return regretted
 	case r == nil:
 		return settled
 	case r.Returning != nil:
 		return returning
 	case t.seen.Wanted.ID != "" && t.seen.Wanted.ID != r.Candidate:
 		return unwanted
+	case t.asked(Abort, r.Version):
+		return aborted
 	case t.against().Reason != "":
 		return condemned
 	case t.late():
@@ -63,6 +73,8 @@ func (t *turn) beforeWeight() situation {
 	switch {
 	case !t.evaluated():
 		return unevaluated
+	case t.policy.Paused:
+		return paused
 	case s.gated && t.unmet().Reason != "":
 		return unpromoted
 	case t.missing() != "":
@@ -81,6 +93,8 @@ func (t *turn) atWeight() situation {
 	r := t.State.Release
 	s, _ := t.step()
 	switch {
+	case t.policy.Paused:
+		return paused
 	case !t.confirmed():
 		return unconfirmed
 	case t.now.Before(r.StepStartedAt.Add(s.hold)):
@@ -94,19 +108,19 @@ func (t *turn) atWeight() situation {
 
 // evaluated says whether the candidate may have traffic.
 func (t *turn) evaluated() bool {
-	outcome := t.seen.Versions[t.State.Release.Candidate].Evaluation.Outcome
+	outcome := t.evaluation().Outcome
 	return outcome == EvaluationPassed || outcome == EvaluationDisabled
 }
 
 // against is the evidence against the candidate, if there is any. That an evaluation cannot be carried out speaks against
-// a version only before it has traffic.
+// a version only before it has traffic; and where a Fail returns nothing, a person may promote in spite of it.
 func (t *turn) against() Progress {
-	candidate := t.State.Release.Candidate
-	serves := t.State.Weights[candidate] > 0
-	evaluation := t.seen.Versions[candidate].Evaluation
-	judged := t.seen.Judgement
+	r := t.State.Release
+	serves := t.State.Weights[r.Candidate] > 0
+	evaluation, judged := t.evaluation(), t.seen.Judgement
+	ignored := r.Hastened && !t.policy.RollbackEnabled
 	switch {
-	case serves && judged.Verdict == analysis.Fail:
+	case serves && judged.Verdict == analysis.Fail && !ignored:
 		return Progress{Reason: judged.Reason, Message: judged.Message}
 	case evaluation.Outcome == EvaluationFailed:
 		return Progress{Reason: ReasonEvaluationFailed, Message: evaluation.Message}
@@ -124,19 +138,18 @@ func (t *turn) late() bool {
 	return !inTime && (!t.evaluated() || t.missing() != "")
 }
 
-// missing is the version whose ready Pods cannot take the step's weights; empty if none. A weight that does not rise needs
+// missing is the version whose ready Pods cannot take the step's weights; empty if none. A load that does not rise needs
 // no more Pods: what is lost is the routers' business.
 func (t *turn) missing() ID {
 	r := t.State.Release
 	s, _ := t.step()
-	n := t.policy.Replicas
-	short := func(id ID, weight int) bool {
-		return id != "" && weight > t.State.Weights[id] && t.seen.Versions[id].Ready < podsFor(weight, n)
+	short := func(id ID, load, now int) bool {
+		return id != "" && load > now && t.seen.Versions[id].Ready < podsFor(load, t.policy.Replicas)
 	}
 	switch {
-	case short(r.Candidate, s.weight):
+	case short(r.Candidate, s.load(), t.load()):
 		return r.Candidate
-	case short(t.State.Stable, all-s.weight):
+	case short(t.State.Stable, all-s.weight, t.State.Weights[t.State.Stable]):
 		return t.State.Stable
 	default:
 		return ""

@@ -23,11 +23,15 @@ const (
 // Policy is what the AIModel and the ModelVersion say about the candidate's release. It may change in mid-release and
 // then applies from the next decision.
 type Policy struct {
+	// Model is the name that sentences about what to type give.
+	Model    string
 	Strategy Strategy
 	// Replicas of a version that has all of the traffic.
 	Replicas int
 	// Steps of a canary before the last one, which is 100.
 	Steps []Step
+	// Shadow is the share of stable's requests, in percent, that a canary is also asked while it has a weight.
+	Shadow int
 	// ScaleDownDelay keeps the old version warm after a canary or a switch, so that going back to it is one write. A
 	// rolling update has given its capacity away.
 	ScaleDownDelay time.Duration
@@ -41,6 +45,31 @@ type Policy struct {
 	MinAccuracy  *float64
 	MaxErrorRate *float64
 	MinUptime    time.Duration
+	// Paused begins no release and raises no candidate's weight. Judgement, rollback and what a person ends go on.
+	Paused bool
+	// Action that a person asks for.
+	Action Action
+}
+
+// ActionType is what a person can ask for; the words are those of ModelVersion.spec.action.type.
+type ActionType string
+
+// The actions.
+const (
+	// Promote gives the candidate all of the traffic without waiting for holds and criteria; what else guards a weight does,
+	// and a pause too. It is remembered: to take it back is to Abort.
+	Promote ActionType = "Promote"
+	// Abort ends the release and returns everything, also within the rollback window after it. It is held against the version.
+	Abort ActionType = "Abort"
+	// Retry begins a refused version once more.
+	Retry ActionType = "Retry"
+)
+
+// Action acts once: on the attempt at the version that it names.
+type Action struct {
+	Type    ActionType
+	Version string
+	Attempt int
 }
 
 // Step is a weight in percent and how long it is held.
@@ -61,6 +90,8 @@ type State struct {
 	Stable ID `json:"stable,omitempty"`
 	// Release under way, if any.
 	Release *Release `json:"release,omitempty"`
+	// Watch is the rollback window after the last one, if it lasts.
+	Watch *Watch `json:"watch,omitempty"`
 	// Weights in percent by version: none, or summing to 100.
 	Weights map[ID]int `json:"weights,omitempty"`
 	// Retiring versions lost their last weight.
@@ -100,6 +131,31 @@ type Release struct {
 	UpSince       time.Time `json:"upSince,omitzero"`
 	// Returning is why the traffic goes back to stable, if it does and does not have all of it yet.
 	Returning *Refusal `json:"returning,omitempty"`
+	// Hastened says that a person asked for its promotion.
+	Hastened bool `json:"hastened,omitempty"`
+	// Anew says that only an evaluation of this attempt counts: the one before is what a Retry was asked for.
+	Anew bool `json:"anew,omitempty"`
+	// Shadow is the share of stable's requests that the candidate is also asked, in percent, since the step's weight.
+	Shadow int `json:"shadow,omitempty"`
+	// PromotedAt is when the candidate had been promoted, if it is taken back after that.
+	PromotedAt time.Time `json:"promotedAt,omitzero"`
+}
+
+// Watch is the time after a promotion in which the version before can still take everything back: the new stable version
+// goes on being judged, against what the one before did. It ends early when a release begins.
+type Watch struct {
+	// Candidate was promoted, Previous was stable before.
+	Candidate ID     `json:"candidate"`
+	Previous  ID     `json:"previous"`
+	Version   string `json:"version"`
+	Attempt   int    `json:"attempt"`
+	// Strategy of the release, with its FirstWeightAt and UpSince.
+	Strategy      Strategy  `json:"strategy"`
+	FirstWeightAt time.Time `json:"firstWeightAt"`
+	UpSince       time.Time `json:"upSince,omitzero"`
+	// Since the promotion, Until the end of the window.
+	Since time.Time `json:"since"`
+	Until time.Time `json:"until"`
 }
 
 // Refusal is why a version was refused or returned.
@@ -142,7 +198,7 @@ type Observation struct {
 	Versions map[ID]Version
 	// Routers that exist. None means that there are none, not that they are not known yet.
 	Routers []Router
-	// Judgement of the candidate since its first weight; the zero value before it.
+	// Judgement of the candidate since its first weight, also while it is watched after its promotion; the zero value before.
 	Judgement Judgement
 }
 
@@ -181,6 +237,8 @@ type Evaluation struct {
 	Outcome  Outcome
 	Message  string
 	Accuracy *float64
+	// Attempt of the release that asked for it, if it has an outcome.
+	Attempt int
 }
 
 // Router is one router's confirmation.
@@ -196,7 +254,7 @@ type Router struct {
 // Judgement is the verdict with what the criteria need.
 type Judgement struct {
 	Verdict analysis.Verdict
-	// Reason is ErrorRate or Latency when the verdict is Fail.
+	// Reason is ErrorRate, Latency or Disagreement when the verdict is Fail.
 	Reason  string
 	Message string
 	// CandidateRequests and CandidateFailures since the first weight.

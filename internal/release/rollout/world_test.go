@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -26,8 +27,12 @@ type world struct {
 	splits    map[int64]map[rollout.ID]int
 	confirmed map[int64]time.Time
 	// judged is what was counted of a candidate, as the first return value of release names it.
-	judged    map[string]rollout.Judgement
-	served    map[rollout.ID]bool
+	judged map[string]rollout.Judgement
+	served map[rollout.ID]bool
+	// unwatched versions became stable, or stayed it, without being judged for a whole rollback window.
+	unwatched map[rollout.ID]bool
+	chronicle chronicle
+	seen      rollout.Observation
 	last      rollout.Decision
 	fault     string
 	decisions int
@@ -37,25 +42,28 @@ func newWorld() *world {
 	return &world{
 		now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
 		policy: rollout.Policy{
-			Strategy: rollout.RollingUpdate, Replicas: 1, RollbackEnabled: true, ProgressDeadline: 10 * time.Minute,
+			Model: "m", Strategy: rollout.RollingUpdate, Replicas: 1, RollbackEnabled: true, ProgressDeadline: 10 * time.Minute,
 			ScaleDownDelay: 10 * time.Minute,
 		},
 		versions: map[rollout.ID]rollout.Version{}, replicas: map[rollout.ID]int{},
 		splits: map[int64]map[rollout.ID]int{}, confirmed: map[int64]time.Time{},
-		judged: map[string]rollout.Judgement{}, served: map[rollout.ID]bool{},
+		judged: map[string]rollout.Judgement{}, served: map[rollout.ID]bool{}, unwatched: map[rollout.ID]bool{},
 	}
 }
 
 // id of a version: other than its name, as in a cluster.
 func id(version string) rollout.ID { return rollout.ID("m-" + version) }
 
-// release under way, by candidate and attempt.
+// release that is judged, by candidate and attempt: the one under way, or the last in its rollback window.
 func (w *world) release() (string, bool) {
-	r := w.state.Release
-	if r == nil {
+	switch {
+	case w.state.Release != nil:
+		return fmt.Sprintf("%s %d", w.state.Release.Candidate, w.state.Release.Attempt), true
+	case w.state.Watch != nil:
+		return fmt.Sprintf("%s %d", w.state.Watch.Candidate, w.state.Watch.Attempt), true
+	default:
 		return "", false
 	}
-	return fmt.Sprintf("%s %d", r.Candidate, r.Attempt), true
 }
 
 func (w *world) want(version string) {
@@ -63,13 +71,16 @@ func (w *world) want(version string) {
 		w.wanted = rollout.Wanted{}
 		return
 	}
-	w.wanted = rollout.Wanted{ID: id(version), Version: version}
+	w.wanted = rollout.Wanted{ID: id(version), Version: written(version)}
 	w.know(version)
 }
 
+// written is a version as people write it: v2' is v2 with another Pod template.
+func written(version string) string { return strings.TrimSuffix(version, "'") }
+
 func (w *world) know(version string) {
 	if _, known := w.versions[id(version)]; !known {
-		w.versions[id(version)] = rollout.Version{Version: version}
+		w.versions[id(version)] = rollout.Version{Version: written(version)}
 	}
 }
 
@@ -82,7 +93,7 @@ func (w *world) change(version string, change func(*rollout.Version)) {
 
 func (w *world) observation() rollout.Observation {
 	o := rollout.Observation{Wanted: w.wanted, Versions: maps.Clone(w.versions), Routers: slices.Clone(w.routers)}
-	if r := w.state.Release; r != nil && !r.FirstWeightAt.IsZero() {
+	if r := w.state.Release; w.state.Watch != nil || r != nil && !r.FirstWeightAt.IsZero() {
 		name, _ := w.release()
 		o.Judgement = w.judged[name]
 	}
@@ -96,6 +107,7 @@ func (w *world) decide() rollout.Decision {
 	seen := w.observation()
 	before := stored(w.state)
 	d := rollout.Decide(w.state, w.policy, seen, w.now)
+	w.seen = seen
 	w.expect(cmp.Equal(before, w.state, cmpopts.EquateEmpty()), "Decide changed the state that it was given")
 	w.expect(cmp.Equal(d, rollout.Decide(stored(w.state), w.policy, seen, w.now.Local()), cmpopts.EquateEmpty()), "the same question was answered differently")
 	w.checkSplit(before, d)
@@ -105,6 +117,13 @@ func (w *world) decide() rollout.Decision {
 
 // remember is the first write of a decision.
 func (w *world) remember(d rollout.Decision) {
+	err := w.chronicle.note(entry{at: w.now, seen: w.seen, policy: w.policy, before: w.state, after: stored(d.State), replicas: d.Replicas})
+	w.expect(err == nil, "%v", err)
+	if stable := d.State.Stable; d.State.Watch == nil && (stable != w.state.Stable || w.state.Watch != nil) {
+		w.unwatched[stable] = true
+	} else if d.State.Watch != nil {
+		delete(w.unwatched, stable)
+	}
 	w.state, w.last = stored(d.State), d
 	w.splits[d.State.Revision] = d.State.Weights
 	for version := range d.State.Weights {
@@ -140,6 +159,26 @@ func (w *world) apply(d rollout.Decision, changes int) {
 		v.Ready = min(v.Ready, w.replicas[version])
 		w.versions[version] = v
 	}
+}
+
+// lose forgets the state and recovers what remains: what people were shown, what runs and what routers applied.
+func (w *world) lose() {
+	remains := rollout.Remains{
+		Stable: w.state.Stable, Running: map[rollout.ID]int{}, Refused: w.state.Refused, Attempts: w.state.Attempts, History: slices.Clone(w.state.History),
+	}
+	for version, n := range w.replicas {
+		if n > 0 {
+			remains.Running[version] = n
+		}
+	}
+	for _, r := range w.routers {
+		remains.Revision = max(remains.Revision, r.AppliedRevision)
+	}
+	recovered := stored(rollout.Recover(remains, w.now))
+	w.chronicle.lost(w.now, w.state, recovered)
+	w.state = recovered
+	w.splits[recovered.Revision] = recovered.Weights
+	w.unwatched[recovered.Stable] = true
 }
 
 const everything = -1
@@ -224,8 +263,8 @@ func (w *world) checkRaise(before, after rollout.State, version rollout.ID, weig
 			return
 		}
 	} else {
-		outcome := v.Evaluation.Outcome
-		w.expect(outcome == rollout.EvaluationPassed || outcome == rollout.EvaluationDisabled, "%s got weight while its evaluation is %q", version, outcome)
+		outcome, was := v.Evaluation.Outcome, before.Watch != nil && version == before.Watch.Previous
+		w.expect(was || outcome == rollout.EvaluationPassed || outcome == rollout.EvaluationDisabled, "%s got weight while its evaluation is %q", version, outcome)
 	}
 	w.expect(100*v.Ready >= weight*w.policy.Replicas, "%s was raised to %d %% with %d of %d Pods ready", version, weight, v.Ready, w.policy.Replicas)
 }

@@ -37,7 +37,10 @@ func newAgentCommand() *cobra.Command {
 		Long: `A reference agent. Its model, its counter and its port come from the profile (agents.yaml).
 
   curl -d '{"inputs": [[5.1, 3.5, 1.4, 0.2]]}' http://xiaoai-agent:8080/v1/infer
-  curl -d '{"inputs": {"age": 52, "bmi": 27.5}}' http://soer-agent:8080/v1/infer`,
+  curl -d '{"inputs": {"age": 52, "bmi": 27.5}}' http://soer-agent:8080/v1/infer
+  curl -N -H 'Accept: text/event-stream' -d '{"inputs": [[1, 2], [3, 4]]}' http://xiaoai-agent:8080/v1/infer
+
+A session (X-Session-ID, or a cookie suoke-session) goes with the request to its model.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runAgent(cmd.Context(), o, slog.New(slog.NewTextHandler(os.Stderr, nil)))

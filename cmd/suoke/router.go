@@ -22,6 +22,7 @@ type routerOptions struct {
 	admin       string
 	delay       time.Duration
 	maxInFlight int64
+	maxWaiting  int64
 	maxBuffered int64
 }
 
@@ -31,12 +32,14 @@ func newRouterCommand() *cobra.Command {
 		Use:   "router",
 		Short: "Split requests over a model's versions, shield clients from a failing candidate, and count",
 		Long: `The data plane. It watches the routes that the operator writes (ConfigMaps labelled ` + route.Label + `=true) and
-the Pods of each version, and answers the Open Inference Protocol:
+the Pods of each version, and answers the Open Inference Protocol and the one that language models speak:
 
   curl -d '{"inputs":[{"name":"input","shape":[1,2],"datatype":"FP32","data":[1,2]}]}' \
     http://model-router:8080/v2/models/xiaoai-llm-model/infer
+  curl -N -d '{"model": "xiaoai-llm-model", "prompt": "…", "stream": true}' http://model-router:8080/v1/completions
 
-A client may send X-Suoke-Timeout: 2s (default 30s, at most 60s) and X-Suoke-Retry: never.
+A client may send X-Session-ID (or a cookie suoke-session) to stay at one version, X-Suoke-Timeout: 2s (default 30s, at
+most 60s; of a stream until its first byte) and X-Suoke-Retry: never.
 Counts by version and Pod are on the admin port under /report.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -47,7 +50,8 @@ Counts by version and Pod are on the admin port under /report.`,
 	cmd.Flags().StringVar(&o.address, "listen", ":8080", "address for requests to models")
 	cmd.Flags().StringVar(&o.admin, "admin-listen", ":8081", "address for /report, /health, /ready and /metrics")
 	cmd.Flags().DurationVar(&o.delay, "stop-delay", 5*time.Second, "time between SIGTERM and refusing new requests")
-	cmd.Flags().Int64Var(&o.maxInFlight, "max-in-flight", 1000, "requests of one model under way at once; more get 429")
+	cmd.Flags().Int64Var(&o.maxInFlight, "max-in-flight", 1000, "requests of one model under way at once")
+	cmd.Flags().Int64Var(&o.maxWaiting, "max-waiting", 200, "requests of one model that may wait a quarter of a second for room; more get 429")
 	cmd.Flags().Int64Var(&o.maxBuffered, "max-buffered", 64<<20, "bytes of request bodies kept for asking again, in all")
 	return cmd
 }
@@ -66,7 +70,9 @@ func runRouter(ctx context.Context, o routerOptions, log *slog.Logger) error {
 		Name:        server.PodName(),
 		Pods:        pods.Set,
 		Forget:      pods.Forget,
+		Namespace:   o.cluster.Namespace,
 		MaxInFlight: o.maxInFlight,
+		MaxWaiting:  o.maxWaiting,
 		MaxBuffered: o.maxBuffered,
 	}, registry)
 	routes, err := router.NewWatch(client, o.cluster.Namespace, rt, log)

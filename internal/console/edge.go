@@ -123,9 +123,12 @@ func (e *Edge) pass(w http.ResponseWriter, in *http.Request) {
 		refuse(w, http.StatusNotFound, fmt.Sprintf("there is no %s; ask %s%s/v1/infer", in.URL.Path, agentsPath, name))
 		return
 	}
-	code := e.admit(w, in, pods)
-	e.requests.WithLabelValues(name, strconv.Itoa(code)).Inc()
-	e.duration.WithLabelValues(name).Observe(time.Since(start).Seconds())
+	code := http.StatusBadGateway // of a stream that breaks off
+	defer func() {
+		e.requests.WithLabelValues(name, strconv.Itoa(code)).Inc()
+		e.duration.WithLabelValues(name).Observe(time.Since(start).Seconds())
+	}()
+	code = e.admit(w, in, pods)
 }
 
 // public says whether clients may ask for an agent's path: its API, and not its metrics and probes.
@@ -138,13 +141,13 @@ func (e *Edge) admit(w http.ResponseWriter, in *http.Request, pods *balance.Set)
 		return refuse(w, http.StatusTooManyRequests, fmt.Sprintf("%d requests are under way; ask again in a second", e.maxInFlight))
 	}
 	defer e.inFlight.Leave()
-	ctx, cancel := context.WithTimeout(in.Context(), LongestAnswer)
-	defer cancel()
-	return e.relay(ctx, w, in, pods)
+	ctx, deadline := server.WithDeadline(in.Context(), LongestAnswer)
+	defer deadline.Stop()
+	return e.relay(ctx, deadline, w, in, pods)
 }
 
 // relay passes the request on and its answer back, and returns the code that the client got.
-func (e *Edge) relay(ctx context.Context, w http.ResponseWriter, in *http.Request, pods *balance.Set) int {
+func (e *Edge) relay(ctx context.Context, deadline *server.Deadline, w http.ResponseWriter, in *http.Request, pods *balance.Set) int {
 	body, err := io.ReadAll(http.MaxBytesReader(w, in.Body, MaxBody))
 	if err != nil {
 		return unread(w, err)
@@ -154,6 +157,9 @@ func (e *Edge) relay(ctx context.Context, w http.ResponseWriter, in *http.Reques
 		return failed(ctx, w, in, err)
 	}
 	defer res.Body.Close()
+	if server.Streams(res.Header) {
+		return stream(deadline, w, in, res)
+	}
 	data, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
 	if err != nil {
 		return failed(ctx, w, in, err)
@@ -161,10 +167,32 @@ func (e *Edge) relay(ctx context.Context, w http.ResponseWriter, in *http.Reques
 	if len(data) > maxAnswer {
 		return refuse(w, http.StatusBadGateway, fmt.Sprintf("the agent's answer is larger than %d bytes; ask for less at a time", maxAnswer))
 	}
-	maps.Copy(w.Header(), balance.EndToEnd(res.Header))
+	balance.CopyEndToEnd(w.Header(), res.Header)
 	w.WriteHeader(res.StatusCode)
 	_, _ = w.Write(data) // nobody to tell if the client has left
 	return res.StatusCode
+}
+
+// stream passes an answer on event by event. One that breaks off ends the client's connection: nothing else would tell it.
+func stream(deadline *server.Deadline, w http.ResponseWriter, in *http.Request, res *http.Response) int {
+	balance.CopyEndToEnd(w.Header(), res.Header)
+	w.WriteHeader(res.StatusCode)
+	to, part := server.NewStream(w), make([]byte, 4<<10)
+	for {
+		n, err := res.Body.Read(part)
+		if n > 0 {
+			deadline.Extend()
+		}
+		if _, failed := to.Write(part[:n]); failed != nil || in.Context().Err() != nil {
+			return codeClientGone
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return res.StatusCode
+		case err != nil:
+			panic(http.ErrAbortHandler)
+		}
+	}
 }
 
 // outgoing is the request as an agent gets it: without the headers that steer our own processes.

@@ -111,6 +111,11 @@ func TestARequestReachesItsAgentAsItIs(t *testing.T) {
 			[]string{"Content-Type", "application/json", "X-Request-Id", "7"},
 			seen{"POST", "/v1/infer", "trace=1", `{"inputs": [[1]]}`, map[string]string{"Content-Type": "application/json", "X-Request-Id": "7"}},
 		},
+		"a session": {
+			http.MethodPost, "/api/agents/xiaoai/v1/infer", `{}`,
+			[]string{"X-Session-Id", "a", "Cookie", "suoke-session=b"},
+			seen{"POST", "/v1/infer", "", `{}`, map[string]string{"X-Session-Id": "a", "Cookie": "suoke-session=b"}},
+		},
 		"nothing but a path": {
 			http.MethodGet, "/api/agents/xiaoai/v1/models", "", nil, seen{"GET", "/v1/models", "", "", map[string]string{}},
 		},

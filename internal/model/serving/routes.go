@@ -23,7 +23,8 @@ func (s *Server) routes() *http.ServeMux {
 	for _, model := range []string{"/v2/models/{model}", "/v2/models/{model}/versions/{version}"} {
 		mux.HandleFunc("GET "+model, s.ours(func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, s.metadata) }))
 		mux.HandleFunc("GET "+model+"/ready", s.ours(s.modelReady))
-		mux.HandleFunc(model+"/infer", s.ours(s.infer))
+		mux.HandleFunc(model+"/infer", s.ours(s.infer(s.whole)))
+		mux.HandleFunc(model+"/infer_stream", s.ours(s.infer(s.rowByRow)))
 	}
 	if !s.options.NoMetrics {
 		mux.Handle("GET /metrics", s.metrics.handler())
@@ -85,31 +86,50 @@ func (s *Server) ours(next http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// infer answers one inference request and counts it.
-func (s *Server) infer(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", http.MethodPost)
-		writeError(w, http.StatusMethodNotAllowed, "an inference is asked by POST")
-		return
+// infer answers one inference request by the way of answering, and counts it.
+func (s *Server) infer(answer func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodPost {
+			w.Header().Set("Allow", http.MethodPost)
+			writeError(w, http.StatusMethodNotAllowed, "an inference is asked by POST")
+			return
+		}
+		arrived := time.Now()
+		err := answer(w, r)
+		code := codeOf(r.Context(), err)
+		s.metrics.count(code)
+		if code == http.StatusOK || code == http.StatusInternalServerError {
+			s.metrics.duration.Observe(time.Since(arrived).Seconds())
+		}
+		if err != nil {
+			s.failed(w, r, code, err)
+		}
 	}
-	arrived := time.Now()
-	body, err := s.compute(w, r)
-	code := codeOf(r.Context(), err)
-	s.metrics.count(code)
-	if code == http.StatusOK || code == http.StatusInternalServerError {
-		s.metrics.duration.Observe(time.Since(arrived).Seconds())
-	}
+}
+
+// failed answers a request that has no answer. Of a stream that has begun, only a connection that breaks tells the client.
+func (s *Server) failed(w http.ResponseWriter, r *http.Request, code int, err error) {
 	switch code {
-	case http.StatusOK:
-		writeJSON(w, code, body)
-		return
 	case http.StatusTooManyRequests:
 		w.Header().Set("Retry-After", "1")
 		err = errors.New("the model server is full; ask again in a second")
 	case http.StatusInternalServerError:
 		s.options.Log.ErrorContext(r.Context(), "inference failed", "error", err)
 	}
+	if _, begun := errors.AsType[streamError](err); begun {
+		panic(http.ErrAbortHandler)
+	}
 	writeError(w, code, err.Error())
+}
+
+// whole answers all rows at once.
+func (s *Server) whole(w http.ResponseWriter, r *http.Request) error {
+	body, err := s.compute(w, r)
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, body)
+	return nil
 }
 
 // compute takes a request through admission, reading, the engine and encoding.
@@ -118,11 +138,7 @@ func (s *Server) compute(w http.ResponseWriter, r *http.Request) ([]byte, error)
 		return nil, err
 	}
 	defer s.gate.leave()
-	body, err := s.read(w, r)
-	if err != nil {
-		return nil, err
-	}
-	id, batch, err := s.parse(body)
+	id, batch, err := s.question(w, r)
 	if err != nil {
 		return nil, err
 	}
@@ -131,6 +147,15 @@ func (s *Server) compute(w http.ResponseWriter, r *http.Request) ([]byte, error)
 		return nil, err
 	}
 	return s.encode(id, batch.Rows, values)
+}
+
+// question reads a request's id and the rows it asks.
+func (s *Server) question(w http.ResponseWriter, r *http.Request) (string, Batch, error) {
+	body, err := s.read(w, r)
+	if err != nil {
+		return "", Batch{}, err
+	}
+	return s.parse(body)
 }
 
 func (s *Server) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {

@@ -86,59 +86,84 @@ type answer struct {
 	Outputs []output `json:"outputs"`
 }
 
-// ServeHTTP answers one request.
+// ServeHTTP answers one request: at once, or row by row for a client that accepts a stream of events.
 func (a *Agent) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 	start := time.Now()
 	a.taken.Inc()
-	ctx, cancel := context.WithTimeout(in.Context(), LongestAnswer)
-	defer cancel()
-	result, err := a.admit(ctx, http.MaxBytesReader(w, in.Body, MaxBody))
-	code := http.StatusOK
-	if err != nil {
-		code = refuse(w, err)
-	} else {
-		write(w, code, result)
-	}
-	a.requests.WithLabelValues(a.config.Name, strconv.Itoa(code)).Inc()
-	a.duration.Observe(time.Since(start).Seconds())
+	code := http.StatusBadGateway // of a stream that breaks off
+	defer func() {
+		a.requests.WithLabelValues(a.config.Name, strconv.Itoa(code)).Inc()
+		a.duration.Observe(time.Since(start).Seconds())
+	}()
+	ctx, deadline := server.WithDeadline(withSession(in), LongestAnswer)
+	defer deadline.Stop()
+	code = a.admit(ctx, deadline, w, in)
 }
 
-// admit answers a request if there is room for it. One that is shed was taken as well: the HPA is to see it.
-func (a *Agent) admit(ctx context.Context, body io.Reader) (answer, error) {
+// admit answers a request if there is room for it, and returns the code that the client got. One that is shed was taken as
+// well: the HPA is to see it.
+func (a *Agent) admit(ctx context.Context, deadline *server.Deadline, w http.ResponseWriter, in *http.Request) int {
 	if !a.inFlight.Enter(a.config.MaxInFlight) {
 		says := fmt.Sprintf("%s has %d requests under way; ask again in a second", a.config.Name, a.config.MaxInFlight)
-		return answer{}, modelError{code: http.StatusTooManyRequests, says: says, retryAfter: "1"}
+		return refuse(w, modelError{code: http.StatusTooManyRequests, says: says, retryAfter: "1"})
 	}
 	defer a.inFlight.Leave()
-	return a.infer(ctx, body)
+	q, err := a.read(ctx, http.MaxBytesReader(w, in.Body, MaxBody))
+	if err != nil {
+		return refuse(w, err)
+	}
+	if acceptsStream(in.Header) {
+		return a.stream(ctx, deadline, w, q)
+	}
+	result, err := a.infer(ctx, q)
+	if err != nil {
+		return refuse(w, err)
+	}
+	write(w, http.StatusOK, result)
+	return http.StatusOK
 }
 
-func (a *Agent) infer(ctx context.Context, body io.Reader) (answer, error) {
+// asked is a request that was understood.
+type asked struct {
+	request
+
+	// meta is of the version that will most likely answer.
+	meta metadata
+	rows [][]float64
+}
+
+func (a *Agent) read(ctx context.Context, body io.Reader) (asked, error) {
 	data, err := io.ReadAll(body)
 	if err != nil {
-		return answer{}, unread(err)
+		return asked{}, unread(err)
 	}
-	var r request
-	if err := json.Unmarshal(data, &r); err != nil {
-		return answer{}, readable(err)
+	var q asked
+	if err := json.Unmarshal(data, &q.request); err != nil {
+		return asked{}, readable(err)
 	}
-	meta, rows, err := a.rows(ctx, r)
+	q.meta, q.rows, err = a.rows(ctx, q.request)
+	return q, err
+}
+
+func (a *Agent) infer(ctx context.Context, q asked) (answer, error) {
+	given, err := a.model.infer(ctx, ask(q.meta.input(), q.rows))
 	if err != nil {
 		return answer{}, err
 	}
-	given, err := a.model.infer(ctx, ask(meta.input(), rows))
+	return a.typed(ctx, q, given, len(q.rows))
+}
+
+// typed says what the model's numbers for so many rows mean.
+func (a *Agent) typed(ctx context.Context, q asked, given reply, rows int) (answer, error) {
+	answering, err := a.answering(ctx, given, q.meta)
 	if err != nil {
 		return answer{}, err
 	}
-	answering, err := a.answering(ctx, given, meta)
-	if err != nil {
-		return answer{}, err
-	}
-	if r.named != nil && !slices.Equal(answering.Features, meta.Parameters.Features) {
+	if q.named != nil && !slices.Equal(answering.Features, q.meta.Parameters.Features) {
 		// Its numbers stood in the order of another version's features: a good answer to a wrong question.
 		return answer{}, modelError{code: http.StatusServiceUnavailable, says: "the model is changing its features; ask again in a moment", retryAfter: "1"}
 	}
-	outputs, err := given.outputs(len(rows), answering.Labels)
+	outputs, err := given.outputs(rows, answering.Labels)
 	if err != nil {
 		return answer{}, modelError{code: http.StatusBadGateway, says: err.Error()}
 	}

@@ -52,6 +52,8 @@ type world struct {
 	infer http.HandlerFunc
 	mu    sync.Mutex
 	asked []string
+	// sessions of the requests to the router.
+	sessions []string
 }
 
 func newWorld(t *testing.T) *world {
@@ -71,6 +73,7 @@ func (w *world) route(rw http.ResponseWriter, in *http.Request) {
 	body, _ := io.ReadAll(in.Body)
 	w.mu.Lock()
 	w.asked = append(w.asked, strings.TrimSpace(in.Method+" "+in.URL.Path+" "+string(body)))
+	w.sessions = append(w.sessions, in.Header.Get("X-Session-ID"))
 	w.mu.Unlock()
 	name, _ := w.serving.Load().(string)
 	pinned, isPinned := strings.CutPrefix(in.URL.Path, "/v2/models/m/versions/")
@@ -79,7 +82,7 @@ func (w *world) route(rw http.ResponseWriter, in *http.Request) {
 	}
 	v, known := w.versions[name]
 	switch {
-	case in.URL.Path == "/v2/models/m/infer" && w.infer != nil:
+	case strings.HasPrefix(in.URL.Path, "/v2/models/m/infer") && w.infer != nil:
 		w.infer(rw, in)
 	case in.URL.Path == "/v2/models/m/infer":
 		var q struct{ Inputs []struct{ Shape []int } }

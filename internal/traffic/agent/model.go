@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/suoke-life/suoke/internal/traffic/balance"
+	"github.com/suoke-life/suoke/internal/traffic/server"
 )
 
 const (
@@ -104,23 +105,15 @@ func (m *model) fetch(ctx context.Context, version string) (metadata, error) {
 
 // call sends one request to a router and reads its JSON.
 func (m *model) call(ctx context.Context, method, path string, body []byte, into any) error {
-	req, err := http.NewRequestWithContext(ctx, method, path, bytes.NewReader(body))
+	res, err := m.send(ctx, method, path, body)
 	if err != nil {
-		return fmt.Errorf("asking the router: %w", err)
-	}
-	req.Host = m.name
-	req.Header.Set("Content-Type", "application/json")
-	res, _, err := m.client.Do(m.routers, req, nil)
-	if err != nil {
-		return unreachable(ctx, err)
+		return err
 	}
 	defer res.Body.Close()
-	data, err := io.ReadAll(io.LimitReader(res.Body, maxReply+1))
+	data, err := read(ctx, res)
 	switch {
 	case err != nil:
-		return unreachable(ctx, err)
-	case len(data) > maxReply:
-		return modelError{code: http.StatusBadGateway, says: fmt.Sprintf("the model's answer is larger than %d bytes; send fewer rows", maxReply)}
+		return err
 	case res.StatusCode != http.StatusOK:
 		return refused(res, data)
 	}
@@ -130,9 +123,39 @@ func (m *model) call(ctx context.Context, method, path string, body []byte, into
 	return nil
 }
 
+// send sends one request to a router, in the session that it belongs to.
+func (m *model) send(ctx context.Context, method, path string, body []byte) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, path, bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("asking the router: %w", err)
+	}
+	req.Host = m.name
+	req.Header.Set("Content-Type", "application/json")
+	if session := sessionOf(ctx); session != "" {
+		req.Header.Set(server.SessionHeader, session)
+	}
+	res, _, err := m.client.Do(m.routers, req, nil)
+	if err != nil {
+		return nil, unreachable(ctx, err)
+	}
+	return res, nil
+}
+
+// read reads the whole of a model's answer.
+func read(ctx context.Context, res *http.Response) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(res.Body, maxReply+1))
+	switch {
+	case err != nil:
+		return nil, unreachable(ctx, err)
+	case len(data) > maxReply:
+		return nil, modelError{code: http.StatusBadGateway, says: fmt.Sprintf("the model's answer is larger than %d bytes; send fewer rows", maxReply)}
+	}
+	return data, nil
+}
+
 func unreachable(ctx context.Context, err error) error {
 	switch {
-	case errors.Is(ctx.Err(), context.Canceled):
+	case ctx.Err() != nil && errors.Is(context.Cause(ctx), context.Canceled):
 		return context.Canceled
 	case ctx.Err() != nil:
 		return modelError{code: http.StatusGatewayTimeout, says: "the model did not answer in time"}

@@ -30,7 +30,8 @@ var ErrNoEndpoint = errors.New("no endpoint is ready")
 
 // Client sends requests to the endpoints of Sets.
 type Client struct {
-	// kept keeps connections; fresh opens one for each request.
+	// wires take small requests. Of the others, kept keeps connections and fresh opens one for each.
+	wires       *wires
 	kept, fresh http.RoundTripper
 }
 
@@ -46,7 +47,7 @@ func NewClient() *Client {
 	}
 	fresh := kept.Clone()
 	fresh.DisableKeepAlives = true
-	return &Client{kept: kept, fresh: fresh}
+	return &Client{wires: &wires{dialer: dialer, idle: map[string][]*wire{}}, kept: kept, fresh: fresh}
 }
 
 // Broken is told of each attempt that ended without an answer: the Pod, how long it took, and why.
@@ -59,14 +60,14 @@ type Broken func(pod string, took time.Duration, err error)
 func (c *Client) Do(set *Set, req *http.Request, broken Broken) (*http.Response, string, error) {
 	body := replayable(req)
 	var tried []*Endpoint
-	over := c.kept
+	fresh := false
 	for attempts := 1; ; attempts++ {
 		start := time.Now()
 		e := set.Pick(start, tried...)
 		if e == nil {
 			return nil, "", ErrNoEndpoint
 		}
-		answer, stage, err := attempt(over, e, req, body)
+		answer, stage, err := c.attempt(e, req, body, fresh)
 		if err == nil {
 			answer.Body = &tracked{ReadCloser: answer.Body, endpoint: e}
 			return answer, e.Pod, nil
@@ -84,7 +85,7 @@ func (c *Client) Do(set *Set, req *http.Request, broken Broken) (*http.Response,
 			return nil, e.Pod, err
 		}
 		if !left {
-			over, tried = c.fresh, nil
+			fresh, tried = true, nil
 		}
 	}
 }
@@ -113,7 +114,26 @@ func again(ctx context.Context, s stage, body *body) bool {
 }
 
 // attempt sends the request to one endpoint.
-func attempt(over http.RoundTripper, e *Endpoint, req *http.Request, b *body) (*http.Response, stage, error) {
+func (c *Client) attempt(e *Endpoint, req *http.Request, b *body, fresh bool) (*http.Response, stage, error) {
+	out := new(http.Request)
+	*out = *req
+	url := *req.URL
+	url.Scheme, url.Host = "http", e.Host
+	out.URL = &url
+	if err := b.attach(out); err != nil {
+		return nil, sent, err
+	}
+	if b.fits(req.ContentLength) {
+		return c.wires.roundTrip(e.Host, out, fresh)
+	}
+	if fresh {
+		return traced(c.fresh, out)
+	}
+	return traced(c.kept, out)
+}
+
+// traced sends the request by a Transport, and watches how far it comes.
+func traced(over http.RoundTripper, req *http.Request) (*http.Response, stage, error) {
 	var got, kept, answered atomic.Bool
 	trace := &httptrace.ClientTrace{
 		GotConn: func(info httptrace.GotConnInfo) {
@@ -122,14 +142,7 @@ func attempt(over http.RoundTripper, e *Endpoint, req *http.Request, b *body) (*
 		},
 		GotFirstResponseByte: func() { answered.Store(true) },
 	}
-	out := req.WithContext(httptrace.WithClientTrace(req.Context(), trace))
-	url := *req.URL
-	url.Scheme, url.Host = "http", e.Host
-	out.URL = &url
-	if err := b.attach(out); err != nil {
-		return nil, sent, err
-	}
-	answer, err := over.RoundTrip(out)
+	answer, err := over.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
 	switch {
 	case err == nil:
 		return answer, sent, nil

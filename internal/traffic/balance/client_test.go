@@ -136,7 +136,9 @@ func TestAKeptConnectionThatBreaksIsTriedElsewhere(t *testing.T) {
 				t.Fatal(err)
 			}
 			text(t, res)
-			<-kept
+			if !c.again {
+				<-kept // by a Transport, which gives it back when it likes
+			}
 			broken.Store(true)
 			set.Update([]balance.Address{flaky, backend(t, "steady", echo)})
 			var pods []string
@@ -241,15 +243,12 @@ func TestAKeptConnectionThatBreaksIsReplacedWhereThereIsOnePod(t *testing.T) {
 				}
 				echo(w, r)
 			})})
-			client, kept := balance.NewClient(), make(chan struct{})
-			req := post(t, strings.NewReader("x"))
-			req = req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{PutIdleConn: func(error) { close(kept) }}))
-			res, _, err := client.Do(&set, req, nil)
+			client := balance.NewClient()
+			res, _, err := client.Do(&set, post(t, strings.NewReader("x")), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			text(t, res)
-			<-kept
 			resets.Store(c.resets)
 			res, _, err = client.Do(&set, post(t, strings.NewReader("hello")), nil)
 			if (err == nil) != c.whole {

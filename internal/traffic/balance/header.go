@@ -9,6 +9,12 @@ import (
 // section 7.6.1).
 func EndToEnd(from http.Header) http.Header {
 	to := make(http.Header, len(from)+1)
+	CopyEndToEnd(to, from)
+	return to
+}
+
+// CopyEndToEnd adds to one message's headers those of another that a proxy passes on.
+func CopyEndToEnd(to, from http.Header) {
 	for name, values := range from {
 		switch name {
 		case "Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization",
@@ -22,5 +28,4 @@ func EndToEnd(from http.Header) http.Header {
 			to.Del(strings.TrimSpace(name))
 		}
 	}
-	return to
 }

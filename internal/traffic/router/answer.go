@@ -4,12 +4,11 @@ import (
 	"context"
 	"errors"
 	"io"
-	"maps"
-	"mime"
 	"net/http"
 	"time"
 
 	"github.com/suoke-life/suoke/internal/traffic/balance"
+	"github.com/suoke-life/suoke/internal/traffic/server"
 )
 
 // copyBytes are read of an answer at a time.
@@ -26,11 +25,16 @@ type answer struct {
 	ctx context.Context
 	res *http.Response
 	err error
-	// head is what hold read of the body; rest says that there is more.
-	head []byte
-	rest bool
+	// streams says that the answer is a stream of events; its first bytes came after first.
+	streams bool
+	first   time.Duration
+	// head is what hold read of the body; whole says that there is no more.
+	head  []byte
+	whole bool
+	// mirror, if not nil, is asked the same once the answer was sent.
+	mirror *mirror
 
-	reasked, closed bool
+	sent, reasked, closed bool
 }
 
 // failed says whether the version failed the request.
@@ -45,23 +49,35 @@ func (a *answer) hold() {
 		return
 	}
 	var err error
-	if a.streams() {
+	switch length := a.res.ContentLength; {
+	case a.streams:
 		a.head = make([]byte, copyBytes)
 		var n int
-		n, err = a.res.Body.Read(a.head)
-		a.head, a.rest = a.head[:n], !errors.Is(err, io.EOF)
-	} else {
+		n, err = a.read(a.head)
+		a.head, a.whole = a.head[:n], errors.Is(err, io.EOF)
+	case length >= 0 && length <= shieldedBody:
+		a.head = make([]byte, length)
+		_, err = io.ReadFull(a.res.Body, a.head)
+		a.whole = true
+	default:
 		a.head, err = io.ReadAll(io.LimitReader(a.res.Body, shieldedBody))
-		a.rest = len(a.head) == shieldedBody
+		a.whole = len(a.head) < shieldedBody
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		a.err = a.cause(a.ctx, err)
 	}
 }
 
-func (a *answer) streams() bool {
-	kind, _, err := mime.ParseMediaType(a.res.Header.Get("Content-Type"))
-	return err == nil && kind == "text/event-stream"
+// read reads a part of the body. Each part of a stream moves its deadline.
+func (a *answer) read(buffer []byte) (int, error) {
+	n, err := a.res.Body.Read(buffer)
+	if a.streams && n > 0 {
+		if a.first == 0 {
+			a.first = time.Since(a.asked)
+		}
+		a.deadline.Extend()
+	}
+	return n, err
 }
 
 // send writes the answer to the client. An error says that nothing was written.
@@ -70,12 +86,12 @@ func (a *answer) send(w http.ResponseWriter) error {
 		return a.err
 	}
 	header := w.Header()
-	maps.Copy(header, balance.EndToEnd(a.res.Header))
+	balance.CopyEndToEnd(header, a.res.Header)
 	header.Set(headerVersion, a.version.Version.Version)
 	header.Set(headerPod, a.pod)
 	w.WriteHeader(a.res.StatusCode)
 	code := a.res.StatusCode
-	if !a.stream(w) && a.in.Context().Err() != nil {
+	if a.sent = a.write(w); !a.sent && a.in.Context().Err() != nil {
 		code = codeClientGone
 	}
 	a.router.metrics.answered(a.model.name, a.version.Version.Version, code, time.Since(a.start))
@@ -87,31 +103,24 @@ func (a *answer) send(w http.ResponseWriter) error {
 	return nil
 }
 
-// stream writes the body, and says whether all of it came and went. A body that breaks off is the version's failure.
-func (a *answer) stream(w http.ResponseWriter) bool {
-	flush := func() error { return nil }
-	if a.streams() {
-		flush = http.NewResponseController(w).Flush
+// write writes the body, and says whether all of it came and went. A body that breaks off is the version's failure.
+func (a *answer) write(w io.Writer) bool {
+	if rw, is := w.(http.ResponseWriter); is && a.streams {
+		w = server.NewStream(rw)
 	}
-	if _, err := w.Write(a.head); err != nil { //nolint:gosec // a router passes on what the version answered
+	if !a.pass(w, a.head) {
 		return false
 	}
-	if a.head != nil && !a.rest {
+	if a.whole {
 		return true
 	}
-	if err := flush(); err != nil {
-		return false
-	}
-	buffer := make([]byte, copyBytes)
+	buffer, _ := a.router.buffers.Get().(*[copyBytes]byte)
+	defer a.router.buffers.Put(buffer)
 	for {
-		n, err := a.res.Body.Read(buffer)
-		if _, failed := w.Write(buffer[:n]); failed != nil {
-			return false
-		}
-		if failed := flush(); failed != nil {
-			return false
-		}
+		n, err := a.read(buffer[:])
 		switch {
+		case !a.pass(w, buffer[:n]):
+			return false
 		case errors.Is(err, io.EOF):
 			return true
 		case err != nil:
@@ -121,20 +130,38 @@ func (a *answer) stream(w http.ResponseWriter) bool {
 	}
 }
 
+// pass writes a part of the body, and says whether it went.
+func (a *answer) pass(w io.Writer, part []byte) bool {
+	if a.mirror != nil {
+		a.mirror.keep(part)
+	}
+	_, err := w.Write(part)
+	return err == nil
+}
+
 // close ends the exchange with the Pod and counts how it went. It may be called twice.
 func (a *answer) close() {
 	if a.closed {
 		return
 	}
 	a.closed = true
-	took := time.Since(a.asked)
-	o := outcome{slow: a.version.slow(took), reasked: a.reasked, failed: a.failed()}
+	o := outcome{reasked: a.reasked, failed: a.failed(), sent: a.sent}
 	if a.res != nil {
-		o.took = took
+		o.took = time.Since(a.asked)
 		_ = a.res.Body.Close() // read as far as it was wanted
 	}
-	a.version.inFlight.Add(-1)
+	if a.streams {
+		o.took = a.first // how long all of it takes depends on what was asked
+	}
+	if a.mirror != nil {
+		a.mirror.stable.code = 0
+		if a.sent && !a.streams && a.res.StatusCode < http.StatusInternalServerError {
+			a.mirror.stable.code = a.res.StatusCode
+		}
+		a.reflect(a.mirror)
+	}
 	if !errors.Is(a.err, errTooLarge) {
 		a.count(a.version, a.pod, o)
 	}
+	a.version.inFlight.Add(-1)
 }

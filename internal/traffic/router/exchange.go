@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/suoke-life/suoke/internal/traffic/balance"
+	"github.com/suoke-life/suoke/internal/traffic/server"
 )
 
 // exchange is one request on its way to a version and back.
@@ -15,12 +16,21 @@ type exchange struct {
 	router *Router
 	model  *model
 	in     *http.Request
+	target target
+	// body was read if isRead; it is read late, once there is room for the request.
+	body   payload
+	isRead bool
 	// ctx ends with the client or at the deadline.
-	ctx  context.Context
-	body payload
+	ctx      context.Context
+	deadline *server.Deadline
+	// allowed is the time that the client allows, from start.
+	allowed time.Duration
+	start   time.Time
 	// judged says that the outcome counts for the version: metadata does not.
 	judged bool
-	start  time.Time
+	// session that the request belongs to, and its hash; "" and 0 if it names none.
+	session     string
+	sessionHash uint64
 }
 
 // understudy returns who is asked when v fails, or nil: v is stable, or the request may not or cannot be repeated.
@@ -36,25 +46,26 @@ func (x *exchange) understudy(p *plan, v *version) *version {
 	return under
 }
 
-// passed asks v, and passes on whatever it answers.
-func (x *exchange) passed(w http.ResponseWriter, v *version) error {
+// passed asks v, and passes on whatever it answers; m, if not nil, is asked the same afterwards.
+func (x *exchange) passed(w http.ResponseWriter, v *version, m *mirror) error {
 	a := x.ask(x.ctx, v)
+	a.mirror = m
 	defer a.close()
 	return a.send(w)
 }
 
-// shielded asks v, and stable if v fails. v gets half of the time, so that stable has the other half.
+// left is what is left of the time that the client allows.
+func (x *exchange) left() time.Duration { return x.allowed - time.Since(x.start) }
+
+// shielded asks v, and stable if v fails.
 func (x *exchange) shielded(w http.ResponseWriter, v, stable *version) error {
-	deadline, _ := x.ctx.Deadline()
-	ctx, cancel := context.WithCancelCause(x.ctx)
-	defer cancel(nil)
-	half := time.AfterFunc(time.Until(deadline)/2, func() { cancel(context.DeadlineExceeded) })
-	defer half.Stop()
-	a := x.ask(ctx, v)
+	a := x.ask(x.ctx, v)
 	defer a.close()
 	a.hold()
+	if !a.streams {
+		x.deadline.Move(x.left())
+	}
 	if !a.failed() {
-		half.Stop()
 		return a.send(w)
 	}
 	if errors.Is(a.err, context.Canceled) {
@@ -69,7 +80,9 @@ func (x *exchange) shielded(w http.ResponseWriter, v, stable *version) error {
 	a.close()
 	x.router.metrics.reasked.WithLabelValues(x.model.name, v.Version.Version).Inc()
 	w.Header().Set(headerReasked, v.Version.Version)
-	return x.passed(w, stable)
+	x.deadline.Stop() // it may have passed
+	x.ctx, x.deadline = server.WithDeadline(x.in.Context(), x.left())
+	return x.passed(w, stable, nil)
 }
 
 // ask sends the request to a Pod of v. An attempt that broke, at a Pod whose place another took, is counted at once; the
@@ -80,16 +93,17 @@ func (x *exchange) ask(ctx context.Context, v *version) *answer {
 	var lost *outcome
 	var at string
 	//nolint:bodyclose // the answer's close closes it
-	res, pod, err := x.router.client.Do(v.pods, x.outgoing(ctx), func(pod string, took time.Duration, _ error) {
+	res, pod, err := x.router.client.Do(v.pods, x.outgoing(ctx), func(pod string, _ time.Duration, _ error) {
 		if lost != nil {
 			x.count(v, at, *lost)
 		}
-		at, lost = pod, &outcome{failed: true, slow: v.slow(took)}
+		at, lost = pod, &outcome{failed: true}
 	})
 	if err == nil && lost != nil {
 		x.count(v, at, *lost)
 	}
 	a.res, a.pod, a.err = res, pod, x.cause(ctx, err)
+	a.streams = res != nil && server.Streams(res.Header)
 	return a
 }
 
@@ -110,23 +124,23 @@ func (x *exchange) cause(ctx context.Context, err error) error {
 	}
 }
 
-// count notes an outcome that says something about the version: not the client's own doing, and not metadata.
+// count notes an outcome that says something about the version: not the client's own doing, and not metadata. A client that
+// left once it had the whole answer has done nothing.
 func (x *exchange) count(v *version, pod string, o outcome) {
-	if x.judged && pod != "" && x.in.Context().Err() == nil {
+	if x.judged && pod != "" && (o.sent || x.in.Context().Err() == nil) {
+		o.session = x.sessionHash
 		x.model.ledger.count(time.Now(), v.ID, pod, o)
 	}
 }
 
 // outgoing is the request as a Pod gets it.
 func (x *exchange) outgoing(ctx context.Context) *http.Request {
-	out := &http.Request{
-		Method:        x.in.Method,
-		URL:           &url.URL{Path: x.in.URL.Path, RawPath: x.in.URL.RawPath, RawQuery: x.in.URL.RawQuery},
-		Header:        balance.EndToEnd(x.in.Header),
-		Host:          x.model.name,
-		Body:          x.body.stream,
-		GetBody:       x.body.reopen,
-		ContentLength: x.body.length,
-	}
-	return out.WithContext(ctx)
+	out := (&http.Request{
+		Method: x.in.Method,
+		URL:    &url.URL{Path: x.in.URL.Path, RawPath: x.in.URL.RawPath, RawQuery: x.in.URL.RawQuery},
+		Header: balance.EndToEnd(x.in.Header),
+		Host:   x.model.name,
+	}).WithContext(ctx)
+	x.body.fill(out)
+	return out
 }

@@ -13,6 +13,7 @@ type metrics struct {
 	duration   *prometheus.HistogramVec
 	reasked    *prometheus.CounterVec
 	unshielded *prometheus.CounterVec
+	mirrored   *prometheus.CounterVec
 }
 
 // codeClientGone is the code of a request whose client left before the answer; it has no name in net/http.
@@ -37,8 +38,12 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 			Name: "suoke_router_unshielded_total",
 			Help: "Requests to a candidate that could not be asked again of the stable version, by reason.",
 		}, []string{"model", "reason"}),
+		mirrored: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "suoke_router_mirrored_total",
+			Help: "Requests of the stable version that a candidate was asked too, by whether its answer agrees; those left out found too many under way.",
+		}, []string{"model", "version", "result"}),
 	}
-	registry.MustRegister(m.requests, m.duration, m.reasked, m.unshielded)
+	registry.MustRegister(m.requests, m.duration, m.reasked, m.unshielded, m.mirrored)
 	return m
 }
 

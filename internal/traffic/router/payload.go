@@ -15,23 +15,23 @@ var errTooLarge error = refusal{
 
 // payload is a request's body as it is passed on.
 type payload struct {
-	stream io.ReadCloser
-	length int64
-	// reopen is nil for a body that is not buffered.
-	reopen func() (io.ReadCloser, error)
-	// unbuffered says why the body cannot be sent twice: it is larger than the buffer ("body"), or all buffers together
-	// are full ("memory"). It is empty for one that can.
+	// data is the whole body, unless unbuffered says why it cannot be sent twice: it is larger than the buffer ("body"),
+	// or all buffers together are full ("memory"). Then stream is what is left to read, length its bytes or -1.
+	data       []byte
 	unbuffered string
+	stream     io.ReadCloser
+	length     int64
+	// room is what the body takes of the memory for all bodies.
+	room int64
 }
 
 // read buffers the request's body if it is small enough. free gives the buffer's room back.
-func (rt *Router) read(w http.ResponseWriter, in *http.Request) (body payload, free func(), err error) {
-	free = func() {}
+func (rt *Router) read(w http.ResponseWriter, in *http.Request) (payload, error) {
 	if in.ContentLength == 0 {
-		return payload{stream: http.NoBody}, free, nil
+		return payload{}, nil
 	}
 	if in.ContentLength > MaxBody {
-		return payload{}, free, errTooLarge
+		return payload{}, errTooLarge
 	}
 	limited := http.MaxBytesReader(w, in.Body, MaxBody)
 	room := in.ContentLength
@@ -39,15 +39,25 @@ func (rt *Router) read(w http.ResponseWriter, in *http.Request) (body payload, f
 		room = shieldedBody
 	}
 	if room > shieldedBody {
-		return payload{stream: limited, length: in.ContentLength, unbuffered: "body"}, free, nil
+		return payload{stream: limited, length: in.ContentLength, unbuffered: "body"}, nil
 	}
 	if rt.buffered.Add(room) > rt.config.MaxBuffered {
 		rt.buffered.Add(-room)
-		return payload{stream: limited, length: in.ContentLength, unbuffered: "memory"}, free, nil
+		return payload{stream: limited, length: in.ContentLength, unbuffered: "memory"}, nil
 	}
-	free = func() { rt.buffered.Add(-room) }
-	body, err = buffer(limited, in)
-	return body, free, err
+	body, err := buffer(limited, in)
+	if err != nil {
+		rt.buffered.Add(-room)
+		return payload{}, err
+	}
+	body.room = room
+	return body, nil
+}
+
+func (rt *Router) free(body payload) {
+	if body.room > 0 {
+		rt.buffered.Add(-body.room)
+	}
 }
 
 // buffer reads a body that is, or may be, small enough.
@@ -72,7 +82,19 @@ func buffer(limited io.ReadCloser, in *http.Request) (payload, error) {
 		}{io.MultiReader(bytes.NewReader(data), limited), limited}
 		return payload{stream: rest, length: -1, unbuffered: "body"}, nil
 	}
-	reopen := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }
-	stream, _ := reopen()
-	return payload{stream: stream, length: int64(len(data)), reopen: reopen}, nil
+	return payload{data: data}, nil
+}
+
+// fill gives the body to a request.
+func (p payload) fill(out *http.Request) {
+	switch {
+	case p.unbuffered != "":
+		out.Body, out.ContentLength = p.stream, p.length
+	case len(p.data) == 0:
+		out.Body = http.NoBody
+	default:
+		out.ContentLength = int64(len(p.data))
+		out.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(p.data)), nil }
+		out.Body, _ = out.GetBody() // it never fails
+	}
 }

@@ -2,7 +2,6 @@ package router
 
 import (
 	"sync/atomic"
-	"time"
 
 	"github.com/suoke-life/suoke/internal/traffic/balance"
 	"github.com/suoke-life/suoke/internal/traffic/route"
@@ -14,6 +13,8 @@ type plan struct {
 	versions []*version
 	// stable is the version that failures are re-asked of, and that serves if no version with a weight can; or nil.
 	stable *version
+	// candidate is the version that a release tries, or nil.
+	candidate *version
 	// split is nil while no version has a weight.
 	split *blocks
 }
@@ -36,14 +37,23 @@ func newPlan(r route.Route, pods func(route.Version) *balance.Set, inFlight func
 		if v.ID == r.Stable {
 			p.stable = p.versions[i]
 		}
+		if v.ID == r.Candidate {
+			p.candidate = p.versions[i]
+		}
 	}
 	p.split = newBlocks(weights)
 	return p
 }
 
-// choose returns the version for the next request, or nil if none can serve. A version with no ready Pod gets nothing,
-// whatever its weight; one without weight gets nothing unless it is stable and all others are down.
-func (p *plan) choose() *version {
+// choose returns the version for the next request of a session, or of none if it is "", or nil if none can serve. A
+// version with no ready Pod gets nothing, whatever its weight; one without weight gets nothing unless it is stable and all
+// others are down.
+func (p *plan) choose(session string) *version {
+	if session != "" {
+		if v := p.home(session); v != nil && v.ready() {
+			return v
+		}
+	}
 	if p.split != nil {
 		if i, found := p.split.deal(func(i int) bool { return p.versions[i].ready() }); found {
 			return p.versions[i]
@@ -51,6 +61,28 @@ func (p *plan) choose() *version {
 	}
 	if p.stable != nil && p.stable.ready() {
 		return p.stable
+	}
+	return nil
+}
+
+// home returns the version that a session belongs to while there are weights: the candidate if its percentile is below
+// the candidate's weight, else one of the others, whose weights follow.
+func (p *plan) home(session string) *version {
+	at := percentile(session, p.candidate.id())
+	if p.candidate != nil {
+		if at < p.candidate.Weight {
+			return p.candidate
+		}
+		at -= p.candidate.Weight
+	}
+	for _, v := range p.versions {
+		if v == p.candidate {
+			continue
+		}
+		if at < v.Weight {
+			return v
+		}
+		at -= v.Weight
 	}
 	return nil
 }
@@ -75,5 +107,10 @@ func (p *plan) understudy(v *version) *version {
 
 func (v *version) ready() bool { return v.pods.Ready() > 0 }
 
-// slow says whether an answer took longer than the release engine allows without counting it.
-func (v *version) slow(took time.Duration) bool { return v.SlowAfter > 0 && took > v.SlowAfter }
+// id of the version, or "" of none.
+func (v *version) id() string {
+	if v == nil {
+		return ""
+	}
+	return v.ID
+}

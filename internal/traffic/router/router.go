@@ -1,12 +1,14 @@
 // Package router is the data plane between clients and the versions of a model. It splits requests as the model's Route
-// says, exactly within every hundred; gives a version without a ready Pod nothing; balances over a version's Pods; asks
-// stable again when a candidate fails, before the client gets a byte; and counts by version and Pod, for the release
-// engine to judge by.
+// says, exactly within every hundred, and keeps a session at its version; gives a version without a ready Pod nothing;
+// balances over a version's Pods; asks stable again when a candidate fails, before the client gets a byte; asks a shadowed
+// candidate what stable has answered, and compares; and counts by version and Pod, for the release engine to judge by.
 //
 // It promises that a client sees no failure of a candidate that may be re-asked, as long as stable answers, the body
-// fits into the buffer and re-asking stays within its budget. It does not judge, and it changes no weight.
+// fits into the buffer and re-asking stays within its budget; that a higher weight moves sessions to the candidate only; and
+// that a mirror neither delays nor changes an answer. It does not judge, and it changes no weight.
 //
-// The way from a request to the version that gets it (split, plan, ledger) knows no HTTP; serve, attempt and answer do.
+// The way from a request to the version that gets it (target, split, plan, session, ledger) needs no connection; serve,
+// exchange and answer hold it.
 package router
 
 import (
@@ -44,8 +46,10 @@ type Config struct {
 	// Pods returns the endpoints of a version, and Forget drops them when no route names the version any more.
 	Pods   func(id string, port int) *balance.Set
 	Forget func(id string, port int)
-	// MaxInFlight requests of one model; more are shed with 429.
-	MaxInFlight int64
+	// Namespace of the models' Services: <model>.<namespace>.svc names a model.
+	Namespace string
+	// MaxInFlight requests of one model; MaxWaiting more may wait a moment for room, and the rest are shed with 429.
+	MaxInFlight, MaxWaiting int64
 	// MaxBuffered bytes of request bodies in all; more are passed on without a shield.
 	MaxBuffered int64
 }
@@ -57,6 +61,8 @@ type Router struct {
 	client   *balance.Client
 	metrics  *metrics
 	buffered atomic.Int64
+	// buffers are what answers are copied through.
+	buffers sync.Pool
 
 	// mu is held by who changes models; requests read the map, which is never written.
 	mu     sync.Mutex
@@ -72,6 +78,7 @@ func New(config Config, registry prometheus.Registerer) *Router {
 		process: hex.EncodeToString(process[:]),
 		client:  balance.NewClient(),
 		metrics: newMetrics(registry),
+		buffers: sync.Pool{New: func() any { return new([copyBytes]byte) }},
 	}
 	rt.models.Store(&map[string]*model{})
 	registry.MustRegister(newFlights(rt))
@@ -84,7 +91,7 @@ func (rt *Router) Apply(r route.Route) {
 	defer rt.mu.Unlock()
 	m, found := (*rt.models.Load())[r.Model]
 	if !found {
-		m = newModel(r.Model)
+		m = newModel(r.Model, newQueue(rt.config.MaxInFlight, rt.config.MaxWaiting))
 	}
 	before := m.plan.Load()
 	m.apply(r, func(v route.Version) *balance.Set { return rt.config.Pods(v.ID, v.Port) })

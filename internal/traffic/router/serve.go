@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/suoke-life/suoke/internal/traffic/balance"
+	"github.com/suoke-life/suoke/internal/traffic/server"
 )
 
 // The headers by which clients steer a request, and by which its answer says where it came from.
@@ -29,61 +29,89 @@ type refusal struct {
 
 func (r refusal) Error() string { return r.says }
 
-// ServeHTTP answers one request of the Open Inference Protocol.
+// ServeHTTP answers one request of the Open Inference Protocol, or of the one that language models speak.
 func (rt *Router) ServeHTTP(w http.ResponseWriter, in *http.Request) {
-	start := time.Now()
-	at, err := parse(in.Method, in.URL.Path)
+	x := &exchange{router: rt, in: in, start: time.Now()}
+	defer func() { rt.free(x.body) }()
+	m, err := x.find(w)
 	if err != nil {
-		rt.refuse(w, "", start, err)
+		rt.refuse(w, "", x.start, err)
 		return
 	}
-	m, found := (*rt.models.Load())[at.model]
+	if !m.queue.enter(in.Context()) {
+		rt.refuse(w, m.name, x.start, refusal{http.StatusTooManyRequests, fmt.Sprintf("%s has %d requests under way; ask again in a second", m.name, rt.config.MaxInFlight)})
+		return
+	}
+	defer m.queue.leave()
+	x.model = m
+	if err := x.answer(w); err != nil {
+		rt.refuse(w, m.name, x.start, err)
+	}
+}
+
+// find returns the model that the request is for. Only where neither path nor host names it is the body read for that.
+func (x *exchange) find(w http.ResponseWriter) (*model, error) {
+	var err error
+	if x.target, err = parse(x.in, x.router.config.Namespace); err != nil {
+		return nil, err
+	}
+	if x.target.model == "" {
+		if x.body, err = x.router.read(w, x.in); err != nil {
+			return nil, err
+		}
+		if x.target.model, err = modelOfBody(x.body, x.router.config.Namespace); err != nil {
+			return nil, err
+		}
+		x.isRead = true
+	}
+	m, found := (*x.router.models.Load())[x.target.model]
 	if !found {
-		rt.refuse(w, "", start, refusal{http.StatusNotFound, fmt.Sprintf("no model %q has a route; `kubectl get aimodels` lists them", at.model)})
-		return
+		return nil, refusal{http.StatusNotFound, fmt.Sprintf("no model %q has a route; `kubectl get aimodels` lists them", x.target.model)}
 	}
-	if !m.inFlight.Enter(rt.config.MaxInFlight) {
-		w.Header().Set("Retry-After", "1")
-		rt.refuse(w, m.name, start, refusal{http.StatusTooManyRequests, fmt.Sprintf("%s has %d requests under way; ask again in a second", m.name, rt.config.MaxInFlight)})
-		return
-	}
-	defer m.inFlight.Leave()
-	if err := rt.answer(w, in, m, at, start); err != nil {
-		rt.refuse(w, m.name, start, err)
-	}
+	return m, nil
 }
 
 // answer passes the request to a version; an error says that nothing was written yet.
-func (rt *Router) answer(w http.ResponseWriter, in *http.Request, m *model, at target, start time.Time) error {
-	allowed, err := deadline(in.Header.Get(headerTimeout))
+func (x *exchange) answer(w http.ResponseWriter) error {
+	var err error
+	if x.allowed, err = deadline(x.in.Header.Get(headerTimeout)); err != nil {
+		return err
+	}
+	if x.session = server.Session(x.in); x.session != "" {
+		x.sessionHash = sessionHash(x.session, "")
+	}
+	p := x.model.plan.Load()
+	v, err := x.pick(p)
 	if err != nil {
 		return err
 	}
-	p := m.plan.Load()
-	v, err := pick(p, m.name, at)
-	if err != nil {
-		return err
+	if !x.isRead {
+		if x.body, err = x.router.read(w, x.in); err != nil {
+			return err
+		}
 	}
-	body, free, err := rt.read(w, in)
-	if err != nil {
-		return err
+	x.judged = x.target.infers()
+	under := x.understudy(p, v)
+	within := x.left()
+	if under != nil {
+		within /= 2 // so that stable has the other half
 	}
-	defer free()
-	ctx, cancel := context.WithDeadline(in.Context(), start.Add(allowed))
-	defer cancel()
-	x := &exchange{router: rt, model: m, in: in, ctx: ctx, body: body, judged: at.action == actionInfer, start: start}
-	if under := x.understudy(p, v); under != nil {
+	x.ctx, x.deadline = server.WithDeadline(x.in.Context(), within)
+	defer func() { x.deadline.Stop() }()
+	if under != nil {
 		return x.shielded(w, v, under)
 	}
-	return x.passed(w, v)
+	return x.passed(w, v, x.mirrored(p, v))
 }
 
-func pick(p *plan, name string, at target) (*version, error) {
-	v := p.choose()
-	if at.version != "" {
-		if v = p.named(at.version); v == nil {
-			return nil, refusal{http.StatusNotFound, fmt.Sprintf("%s has no version %q under way", name, at.version)}
-		}
+// pick returns the version that the request is for.
+func (x *exchange) pick(p *plan) (*version, error) {
+	name, pinned := x.model.name, x.target.version
+	var v *version
+	if pinned == "" {
+		v = p.choose(x.session)
+	} else if v = p.named(pinned); v == nil {
+		return nil, refusal{http.StatusNotFound, fmt.Sprintf("%s has no version %q under way", name, pinned)}
 	}
 	if v == nil || !v.ready() {
 		return nil, refusal{http.StatusServiceUnavailable, fmt.Sprintf("no Pod of %s is ready; `kubectl describe aimodel %s` says why", name, name)}
@@ -103,45 +131,6 @@ func deadline(text string) (time.Duration, error) {
 	return min(d, LongestDeadline), nil
 }
 
-// The actions of a target.
-const (
-	actionMetadata = ""
-	actionReady    = "ready"
-	actionInfer    = "infer"
-)
-
-// target is what a path asks for.
-type target struct {
-	model, version, action string
-}
-
-// parse reads /v2/models/<model>[/versions/<version>][/ready|/infer].
-func parse(method, path string) (target, error) {
-	rest, found := strings.CutPrefix(path, "/v2/models/")
-	var t target
-	t.model, rest, _ = strings.Cut(rest, "/")
-	if !found || t.model == "" {
-		return target{}, refusal{http.StatusNotFound, "ask for /v2/models/<model>/infer"}
-	}
-	if pinned, is := strings.CutPrefix(rest, "versions/"); is {
-		t.version, rest, _ = strings.Cut(pinned, "/")
-	}
-	t.action = rest
-	switch {
-	case t.action == actionInfer && t.version != "":
-		return target{}, refusal{http.StatusBadRequest, fmt.Sprintf("ask /v2/models/%s/infer; the route chooses the version", t.model)}
-	case t.action == actionInfer && method != http.MethodPost:
-		return target{}, refusal{http.StatusMethodNotAllowed, "use POST to infer"}
-	case t.action == actionInfer:
-		return t, nil
-	case t.action != actionMetadata && t.action != actionReady:
-		return target{}, refusal{http.StatusNotFound, fmt.Sprintf("models have no %q: ask for /v2/models/%s/infer", t.action, t.model)}
-	case method != http.MethodGet && method != http.MethodHead:
-		return target{}, refusal{http.StatusMethodNotAllowed, "use GET for a model's metadata"}
-	}
-	return t, nil
-}
-
 // refuse writes an answer of the router itself.
 func (rt *Router) refuse(w http.ResponseWriter, model string, start time.Time, err error) {
 	var r refusal
@@ -158,7 +147,12 @@ func (rt *Router) refuse(w http.ResponseWriter, model string, start time.Time, e
 		r = refusal{http.StatusBadGateway, "the model's Pod broke the connection"}
 	}
 	rt.metrics.answered(model, "", r.code, time.Since(start))
+	if r.code == http.StatusTooManyRequests {
+		w.Header().Set("Retry-After", "1")
+	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(r.code)
-	_ = json.NewEncoder(w).Encode(map[string]string{"error": r.says}) // nobody to tell if the client has left
+	text := json.NewEncoder(w)
+	text.SetEscapeHTML(false)
+	_ = text.Encode(map[string]string{"error": r.says}) // nobody to tell if the client has left
 }

@@ -3,6 +3,8 @@ package onnx_test
 import (
 	"context"
 	"math"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -137,6 +139,24 @@ func TestInferSurvivesCancellationInMidRun(t *testing.T) {
 			t.Fatalf("%d rows of %d and no error", len(got), batch.Rows)
 		}
 		<-canceled
+	}
+}
+
+func TestAStreamOverTheEngine(t *testing.T) {
+	engine := open(t, load(t), graphtest.Regression([]float32{2, 1}, 3), "value")
+	model := serving.Model{Name: "m", Version: "v1", Manifest: serving.Manifest{Task: serving.Regression, Features: []string{"a", "b"}}}
+	s, err := serving.New(model, engine, serving.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	question := `{"inputs":[{"name":"input","shape":[2,2],"datatype":"FP32","data":[1,2,3,4]}]}`
+	answer := httptest.NewRecorder()
+	s.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v2/models/m/infer_stream", strings.NewReader(question)))
+	event := func(value string) string {
+		return `data: {"model_name":"m","model_version":"v1","outputs":[{"name":"value","datatype":"FP32","shape":[1,1],"data":[` + value + "]}]}\n\n"
+	}
+	if diff := cmp.Diff(event("7")+event("13")+"data: [DONE]\n\n", answer.Body.String()); answer.Code != http.StatusOK || diff != "" {
+		t.Errorf("%d (-want +got):\n%s", answer.Code, diff)
 	}
 }
 

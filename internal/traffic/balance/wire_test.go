@@ -1,0 +1,167 @@
+package balance_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/suoke-life/suoke/internal/traffic/balance"
+)
+
+// raw is a backend that answers each request with a text, byte by byte as it stands; it counts its connections.
+func raw(t *testing.T, answers ...string) (balance.Address, *atomic.Int64) {
+	t.Helper()
+	socket, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = socket.Close() })
+	var connections atomic.Int64
+	go func() {
+		for {
+			conn, err := socket.Accept()
+			if err != nil {
+				return
+			}
+			connections.Add(1)
+			go func() {
+				defer conn.Close()
+				in := bufio.NewReader(conn)
+				for _, answer := range answers {
+					req, err := http.ReadRequest(in)
+					if err != nil {
+						return
+					}
+					_, _ = io.Copy(io.Discard, req.Body)
+					if _, err := io.WriteString(conn, answer); err != nil {
+						return
+					}
+				}
+			}()
+		}
+	}()
+	return balance.Address{Pod: "raw", Host: socket.Addr().String()}, &connections
+}
+
+func ok(body string) string {
+	return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+}
+
+func TestAConnectionIsUsedAgainOnlyWhereItMayBe(t *testing.T) {
+	for sentence, c := range map[string]struct {
+		first string
+		// read says whether the first answer is read to its end.
+		read bool
+		want int64
+	}{
+		"after a whole answer":              {ok("one"), true, 1},
+		"after one in chunks":               {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n0\r\n\r\n", true, 1},
+		"after one without a body":          {"HTTP/1.1 204 No Content\r\n\r\n", true, 1},
+		"after a promise and an answer":     {"HTTP/1.1 100 Continue\r\n\r\n" + ok("one"), true, 1},
+		"not after an answer that was left": {ok("one"), false, 2},
+		"not if the server closes it":       {"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 3\r\n\r\none", true, 2},
+		"not if the answer ends with it":    {"HTTP/1.0 200 OK\r\n\r\none", true, 2},
+		"not if more came than the answer":  {ok("one") + "rubbish", true, 2},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			second := ok("two")
+			answers := []string{c.first, second}
+			if strings.Contains(c.first, "HTTP/1.0") {
+				answers = answers[:1] // it closes
+			}
+			at, connections := raw(t, answers...)
+			var set balance.Set
+			set.Update([]balance.Address{at})
+			client := balance.NewClient()
+			res, _, err := client.Do(&set, post(t, strings.NewReader("x")), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.read {
+				if _, err := io.Copy(io.Discard, res.Body); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_ = res.Body.Close()
+			res, _, err = client.Do(&set, post(t, strings.NewReader("x")), func(_ string, _ time.Duration, err error) {
+				t.Errorf("an attempt broke: %v", err)
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = res.Body.Close()
+			if n := connections.Load(); n != c.want {
+				t.Errorf("%d connections, want %d", n, c.want)
+			}
+		})
+	}
+}
+
+func TestAnAnswerThatIsNone(t *testing.T) {
+	for sentence, answer := range map[string]string{
+		"no HTTP":                  "hello\r\n\r\n",
+		"a header without end":     "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 1<<20),
+		"nothing but promises":     strings.Repeat("HTTP/1.1 103 Early Hints\r\n\r\n", 10),
+		"a header that breaks off": "HTTP/1.1 200 OK\r\nX",
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			at, _ := raw(t, answer)
+			var set balance.Set
+			set.Update([]balance.Address{at})
+			broken := 0
+			res, pod, err := balance.NewClient().Do(&set, post(t, strings.NewReader("x")), func(string, time.Duration, error) { broken++ })
+			if err == nil {
+				_ = res.Body.Close()
+			}
+			if err == nil || pod != "raw" || broken != 1 {
+				t.Errorf("got %v of %q after %d broken attempts, want one that is not repeated", err, pod, broken)
+			}
+		})
+	}
+}
+
+func TestABodyThatBreaksOffIsAnError(t *testing.T) {
+	at, _ := raw(t, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+	var set balance.Set
+	set.Update([]balance.Address{at})
+	res, _, err := balance.NewClient().Do(&set, post(t, strings.NewReader("x")), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if data, err := io.ReadAll(res.Body); err == nil || string(data) != "half" {
+		t.Errorf("got %q, %v", data, err)
+	}
+}
+
+func TestACancelReachesTheEndpointInMidAnswer(t *testing.T) {
+	left := make(chan struct{})
+	at := backend(t, "slow", func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		_, _ = io.WriteString(w, "half")
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+		close(left)
+	})
+	var set balance.Set
+	set.Update([]balance.Address{at})
+	ctx, cancel := context.WithCancel(t.Context())
+	res, _, err := balance.NewClient().Do(&set, post(t, strings.NewReader("x")).WithContext(ctx), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	cancel()
+	if _, err := io.ReadAll(res.Body); err == nil {
+		t.Error("the body came to an end")
+	}
+	_ = res.Body.Close()
+	<-left
+}

@@ -300,3 +300,40 @@ func TestServiceWithoutAnAddress(t *testing.T) {
 		})
 	}
 }
+
+// slowAPI answers after a while, or not at all if nothing ends its patience.
+type slowAPI struct {
+	*api
+
+	takes time.Duration
+}
+
+func (a slowAPI) Get(ctx context.Context, path string, value any) error {
+	select {
+	case <-time.After(a.takes):
+		return a.api.Get(ctx, path, value)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func TestTheAddressOfBeforeIsUsedWhileTheAPIServerIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &slowAPI{api: &api{clusterIP: "10.101.128.7"}}
+		target := Service(a, "suoke-life", "console", 80)
+		if _, err := target(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		a.takes = time.Hour
+		for range 20 {
+			time.Sleep(remembered)
+			start := time.Now()
+			got, err := target(t.Context())
+			if took := time.Since(start); err != nil || got != "10.101.128.7:80" || took > patience {
+				t.Fatalf("the answer is %s, %v after %v", got, err, took)
+			}
+		}
+		synctest.Wait()
+		time.Sleep(dialTime) // the last question is given up
+	})
+}

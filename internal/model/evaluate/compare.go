@@ -2,11 +2,21 @@ package evaluate
 
 import "math"
 
+// Two numbers are the same answer if they differ by at most tolerance of the greater one, or by nearZero: what routers allow
+// that compare mirrored answers.
+const (
+	tolerance = 0.01
+	nearZero  = 1e-6
+)
+
 // compareClasses counts the rows that one version alone got right (Q. McNemar, Psychometrika 12, 1947, with the exact
 // binomial probability).
 func compareClasses(labels, candidate, stable []int) Comparison {
-	var c Comparison
+	c := Comparison{Differ: new(int32(0))}
 	for i, label := range labels {
+		if candidate[i] != stable[i] {
+			*c.Differ++
+		}
 		switch right, stableRight := candidate[i] == label, stable[i] == label; {
 		case right && !stableRight:
 			c.CandidateOnly++
@@ -21,8 +31,11 @@ func compareClasses(labels, candidate, stable []int) Comparison {
 // compareNumbers counts the rows on which one version came closer: the sign test, which like McNemar's asks how uneven a
 // split of the differing rows is. Rows on which both are equally far off say nothing.
 func compareNumbers(targets, candidate, stable []float64) Comparison {
-	var c Comparison
+	c := Comparison{Differ: new(int32(0))}
 	for i, target := range targets {
+		if apart(candidate[i], stable[i]) {
+			*c.Differ++
+		}
 		switch off, stableOff := math.Abs(candidate[i]-target), math.Abs(stable[i]-target); {
 		case off < stableOff:
 			c.CandidateOnly++
@@ -32,6 +45,11 @@ func compareNumbers(targets, candidate, stable []float64) Comparison {
 	}
 	c.PValue = evenSplit(c.CandidateOnly, c.StableOnly)
 	return c
+}
+
+// apart says whether two numbers are further from each other than rounding explains.
+func apart(a, b float64) bool {
+	return math.Abs(a-b) > max(nearZero, tolerance*max(math.Abs(a), math.Abs(b)))
 }
 
 // evenSplit is the exact two-sided p-value of a : b under a fair coin, twice the probability of the smaller tail.

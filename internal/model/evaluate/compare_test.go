@@ -55,8 +55,14 @@ func TestOnlyRowsThatDifferCount(t *testing.T) {
 	if classes.CandidateOnly != 2 || classes.StableOnly != 1 || classes.PValue != 1 {
 		t.Errorf("classes: %+v", classes)
 	}
-	numbers := compareNumbers([]float64{10, 10, 10, 10}, []float64{11, 9, 10, 12}, []float64{9, 12, 11, 11})
-	if numbers.CandidateOnly != 2 || numbers.StableOnly != 1 || numbers.PValue != 1 {
+	if *classes.Differ != 4 { // on the fourth row both are wrong, and not alike
+		t.Errorf("%d rows differ", *classes.Differ)
+	}
+	numbers := compareNumbers([]float64{10, 10, 10, 10}, []float64{11, 9, 10, 12}, []float64{9, 12, 11, 12.001})
+	if numbers.CandidateOnly != 3 || numbers.StableOnly != 0 || math.Abs(numbers.PValue-0.25) > 1e-12 {
 		t.Errorf("numbers: %+v", numbers)
+	}
+	if *numbers.Differ != 3 { // the last is within the tolerance
+		t.Errorf("%d rows differ", *numbers.Differ)
 	}
 }

@@ -54,6 +54,8 @@ type Comparison struct {
 	// CandidateOnly and StableOnly count the rows that one alone got right; for a regression, those it came closer on.
 	CandidateOnly int32 `json:"candidateOnly"`
 	StableOnly    int32 `json:"stableOnly"`
+	// Differ counts the rows that the two answered differently, right or wrong; nil where it was not counted.
+	Differ *int32 `json:"differ,omitempty"`
 	// PValue is the exact two-sided probability of a split at least as uneven if both were alike.
 	PValue float64 `json:"pValue"`
 }

@@ -158,7 +158,7 @@ func TestVersionsAreComparedOnTheSameRows(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := &evaluate.Comparison{Version: "v1", CandidateOnly: 6, StableOnly: 1, PValue: 2 * 8. / 128}
+		want := &evaluate.Comparison{Version: "v1", CandidateOnly: 6, StableOnly: 1, Differ: new(int32(8)), PValue: 2 * 8. / 128}
 		if diff := cmp.Diff(want, r.Comparison, cmp.Comparer(func(a, b float64) bool { return math.Abs(a-b) < 1e-12 })); diff != "" {
 			t.Error(diff)
 		}
@@ -170,8 +170,9 @@ func TestVersionsAreComparedOnTheSameRows(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := (evaluate.Comparison{Version: "v1", CandidateOnly: 1, StableOnly: 2, PValue: 1}); *r.Comparison != want {
-			t.Errorf("got %+v; want %+v", *r.Comparison, want)
+		want := &evaluate.Comparison{Version: "v1", CandidateOnly: 1, StableOnly: 2, Differ: new(int32(3)), PValue: 1}
+		if diff := cmp.Diff(want, r.Comparison); diff != "" {
+			t.Error(diff)
 		}
 		if got := *r.Metrics.MAE; math.Abs(got-1./3) > 1e-9 {
 			t.Errorf("mae is %v", got)

@@ -18,7 +18,7 @@ var deltas = []float64{0.01, 0.03, 0.1, 0.3, 0.8}
 // first is the second of the candidate's first request; 0 if there is none.
 func (d dumb) first() int64 {
 	for _, s := range d.heard {
-		if s.Candidate.Requests > 0 {
+		if candidateOf(s).Requests > 0 {
 			return s.Unix
 		}
 	}
@@ -31,21 +31,22 @@ func (d dumb) rate(unix int64) float64 {
 	for _, s := range d.heard {
 		if s.Unix < unix {
 			weight := math.Exp(-float64(unix-s.Unix) / 1800)
-			requests += weight * float64(s.Stable.Requests)
-			failures += weight * float64(s.Stable.Failures)
+			requests += weight * float64(stableOf(s).Requests)
+			failures += weight * float64(stableOf(s).Failures)
 		}
 	}
 	return (failures + 0.5) / (requests + 100)
 }
 
-// worse is the maximum over all δ and all blocks' first seconds t of ln(1/5) + ln(1/(t(t+1))) + the evidence of the blocks since then.
-func (d dumb) worse(length int64, most float64) float64 {
+// worse is the maximum over all δ and all blocks b of ln(1/5) + ln(1/(b(b+1))) + the evidence of the blocks from b on,
+// against candidates that are at most margin times as bad.
+func (d dumb) worse(margin float64, length int64, most float64) float64 {
 	best := math.Inf(-1)
 	for _, delta := range deltas {
-		blocks := d.blocks(length, func(s analysis.Second) float64 { return d.worseIn(s, delta) })
+		blocks := d.blocks(length, func(s analysis.Second) float64 { return d.worseIn(s, margin, delta) })
 		for start := range blocks {
-			t := float64(start)*float64(length) + 1
-			score := math.Log(1.0/5) + math.Log(1/(t*(t+1)))
+			b := float64(start + 1)
+			score := math.Log(1.0/5) + math.Log(1/(b*(b+1)))
 			for _, block := range blocks[start:] {
 				score += min(block, most)
 			}
@@ -68,35 +69,42 @@ func (d dumb) blocks(length int64, says func(analysis.Second) float64) []float64
 	first, last := d.first(), d.heard[len(d.heard)-1].Unix
 	blocks := make([]float64, (last-first)/length+1)
 	for _, s := range d.heard {
-		if s.Unix >= first && s.Stable.Requests > 0 && s.Candidate.Requests > 0 {
+		if s.Unix >= first && stableOf(s).Requests > 0 && candidateOf(s).Requests > 0 {
 			blocks[(s.Unix-first)/length] += says(s)
 		}
 	}
 	return blocks
 }
 
-func (d dumb) worseIn(s analysis.Second, delta float64) float64 {
-	p := d.rate(s.Unix)
-	pc := max(p, min(p+delta, 0.99))
-	ns, nc := float64(s.Stable.Requests), float64(s.Candidate.Requests)
-	p0 := (ns*p + nc*pc) / (ns + nc)
-	return likelihood(s.Stable, p) + likelihood(s.Candidate, pc) - likelihood(s.Stable, p0) - likelihood(s.Candidate, p0)
+func (d dumb) worseIn(s analysis.Second, margin, delta float64) float64 {
+	p, stable, candidate := d.rate(s.Unix), stableOf(s), candidateOf(s)
+	pc := min(margin*p+delta, 0.99)
+	if pc <= margin*p {
+		return 0
+	}
+	ns, nc := float64(stable.Requests), float64(candidate.Requests)
+	q := least(0, 1/margin, func(q float64) float64 { return ns*kl(p, q) + nc*kl(pc, margin*q) })
+	return likelihood(stable, p) + likelihood(candidate, pc) - likelihood(stable, q) - likelihood(candidate, margin*q)
 }
 
 func (d dumb) noWorseIn(s analysis.Second) float64 {
-	p := d.rate(s.Unix)
-	ns, nc := float64(s.Stable.Requests), float64(s.Candidate.Requests)
-	distance := func(q float64) float64 { return ns*kl(p, q) + nc*kl(p, q+d.allowed) }
-	low, high := 0.0, 1-d.allowed
-	for range 300 {
+	p, stable, candidate := d.rate(s.Unix), stableOf(s), candidateOf(s)
+	ns, nc := float64(stable.Requests), float64(candidate.Requests)
+	q := least(0, 1-d.allowed, func(q float64) float64 { return ns*kl(p, q) + nc*kl(p, q+d.allowed) })
+	return likelihood(stable, p) + likelihood(candidate, p) - likelihood(stable, q) - likelihood(candidate, q+d.allowed)
+}
+
+// least is where a convex function is.
+func least(low, high float64, f func(float64) float64) float64 {
+	for range 90 {
 		a, b := low+(high-low)/3, high-(high-low)/3
-		if distance(a) < distance(b) {
+		if f(a) < f(b) {
 			high = b
 		} else {
 			low = a
 		}
 	}
-	return likelihood(s.Stable, p) + likelihood(s.Candidate, p) - likelihood(s.Stable, low) - likelihood(s.Candidate, low+d.allowed)
+	return low
 }
 
 func likelihood(c analysis.Counts, p float64) float64 {
@@ -111,9 +119,33 @@ func (d dumb) failed() bool {
 	return score >= threshold
 }
 
+// score is by the rule for little history, which counts nothing after the first seconds that does not also speak against
+// a candidate whose Pods are 1.9 times as bad for being other Pods.
 func (d dumb) score() (score, threshold float64) {
 	if d.heard[len(d.heard)-1].Unix-d.first()+1 <= 5 {
-		return d.worse(1, math.Inf(1)), 20
+		return d.worse(1, 1, math.Inf(1)), 20
 	}
-	return d.worse(10, 2), math.Log(2 / 0.01)
+	threshold = math.Log(2 / 0.01)
+	return min(d.worse(1, 10, 2), threshold+d.worse(1.9, 10, 2)), threshold
+}
+
+// totals of a second.
+func totals(s analysis.Second, candidate bool) (sum analysis.Counts) {
+	for _, pod := range s.Pods {
+		if pod.Candidate == candidate && pod.Failures >= 0 && pod.Failures <= pod.Requests {
+			sum = sum.Plus(pod.Counts)
+		}
+	}
+	return sum
+}
+
+func stableOf(s analysis.Second) analysis.Counts { return totals(s, false) }
+
+func candidateOf(s analysis.Second) analysis.Counts { return totals(s, true) }
+
+// heard is a second of one Pod each.
+func heard(unix int64, stable, candidate analysis.Counts) analysis.Second {
+	return analysis.Second{Unix: unix, Pods: []analysis.PodSecond{
+		{Pod: "stable", Counts: stable}, {Pod: "candidate", Candidate: true, Counts: candidate},
+	}}
 }

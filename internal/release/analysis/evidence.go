@@ -2,118 +2,130 @@ package analysis
 
 import "math"
 
-// Rate is stable's failure rate as a running, decayed count.
+// Rate of stable as a running, decayed count.
 type Rate struct {
 	Requests float64 `json:"n"`
-	Failures float64 `json:"f"`
+	Bad      float64 `json:"bad"`
 }
 
 // after lets seconds pass.
 func (r Rate) after(seconds int64) Rate {
 	keep := math.Exp(-float64(seconds) / memory)
-	return Rate{Requests: r.Requests * keep, Failures: r.Failures * keep}
+	return Rate{Requests: r.Requests * keep, Bad: r.Bad * keep}
 }
 
-func (r Rate) plus(c Counts) Rate {
-	return Rate{Requests: r.Requests + float64(c.Requests), Failures: r.Failures + float64(c.Failures)}
-}
+func (r Rate) plus(s sample) Rate { return Rate{Requests: r.Requests + s.requests, Bad: r.Bad + s.bad} }
 
 // value is strictly between 0 and 1.
-func (r Rate) value() float64 { return (r.Failures + priorFailures) / (r.Requests + priorRequests) }
+func (r Rate) value() float64 { return (r.Bad + priorBad) / (r.Requests + priorRequests) }
 
-// Scores are the nats that speak for each alternative: of the blocks that ended, each capped, and of the current block
-// before its cap.
-type Scores struct {
-	Ended   [alternatives]float64 `json:"ended"`
-	Current [alternatives]float64 `json:"current"`
-}
+// sample is a number of requests, and of those of them that are bad: that failed, were slow, or disagreed.
+type sample struct{ requests, bad float64 }
 
-// advance goes from one elapsed second to another, in blocks of a length in seconds. A candidate may have turned bad at
-// the start of any block: if that is second t, it has the prior weight 1/(t(t+1)), which sums to at most 1, for each
-// alternative, and a score begins anew where that is more than what it has. The weights fall, so of the blocks that begin
-// between from and to the first counts.
-func (s *Scores) advance(from, to, length int64, most float64) {
-	ended := block(from, length)
-	if ended == block(to, length) {
-		return
-	}
-	t := float64(ended*length + 1)
-	anew := -math.Log(alternatives * t * (t + 1))
-	for i := range s.Ended {
-		if from == 0 {
-			s.Ended[i] = anew
-		} else {
-			s.Ended[i] = max(s.Ended[i]+min(s.Current[i], most), anew)
-		}
-	}
-	s.Current = [alternatives]float64{}
-}
+// alternatives is how many increases are tried.
+const alternatives = 5
 
-// block is the number, from 1, of the block that an elapsed second is in; 0 before the first.
-func block(elapsed, length int64) int64 { return (elapsed + length - 1) / length }
+// increases are the δ by which a worse candidate may be bad more often than is allowed for: the grid of alternatives, with
+// equal prior weights.
+func increases() [alternatives]float64 { return [...]float64{0.01, 0.03, 0.1, 0.3, 0.8} }
 
-func (s *Scores) add(x [alternatives]float64) {
-	for i := range x {
-		s.Current[i] += x[i]
-	}
-}
+// rateCap bounds the candidate's rate under an alternative.
+const rateCap = 0.99
 
-// value is the score: the maximum, which is below the logarithm of the mixture.
-func (s *Scores) value(most float64) float64 {
-	best := math.Inf(-1)
-	for i := range s.Ended {
-		best = max(best, s.Ended[i]+min(s.Current[i], most))
-	}
-	return best
-}
-
-// worse gives, for each δ, the logarithm of the two-sample e-variable of one second: both sides at the rates (p, p+δ)
-// against both at the mean rate, which is the worst case of all candidates that are no worse (Turner, Ly and Grünwald,
-// J. Stat. Plan. Inference 230, 2024, arXiv 2106.02693; Turner and Grünwald, arXiv 2203.09785). p is known before the
-// second. Without requests on one side it is 0.
-func worse(p float64, stable, candidate Counts) (x [alternatives]float64) {
-	ns, nc := float64(stable.Requests), float64(candidate.Requests)
-	if ns == 0 || nc == 0 {
+// worse gives, for each δ, the logarithm of the two-sample e-variable of one second: stable at p and the candidate at
+// r·p + δ, against the closest of all pairs whose candidate is at most r times as bad, which is the worst case of them
+// (Turner, Ly and Grünwald, J. Stat. Plan. Inference 230, 2024, arXiv 2106.02693; Turner and Grünwald, arXiv 2203.09785).
+// p is known before the second. Without requests on one side it is 0.
+func worse(p, r float64, stable, candidate sample) (x [alternatives]float64) {
+	if stable.requests == 0 || candidate.requests == 0 {
 		return x
 	}
 	for i, δ := range increases() {
-		pc := max(p, min(p+δ, rateCap))
-		p0 := (ns*p + nc*pc) / (ns + nc)
-		x[i] = ratio(stable, p, p0) + ratio(candidate, pc, p0)
+		pc := min(r*p+δ, rateCap)
+		if pc <= r*p {
+			continue
+		}
+		q := within(p, pc, r, stable.requests, candidate.requests)
+		x[i] = ratio(stable, p, q) + ratio(candidate, pc, r*q)
+	}
+	return x
+}
+
+// within is the q that minimises ns·KL(p‖q) + nc·KL(pc‖r·q), where pc > r·p: its slope is 0 at the smaller root of
+// r(ns+nc)q² - (ns(1+rp) + nc(r+pc))q + (ns·p + nc·pc).
+func within(p, pc, r, ns, nc float64) float64 {
+	a, b, c := r*(ns+nc), ns*(1+r*p)+nc*(r+pc), ns*p+nc*pc
+	return 2 * c / (b + math.Sqrt(max(0, b*b-4*a*c)))
+}
+
+// beyond gives, for each δ, the logarithm of the one-sample e-variable of one second: the candidate at the allowed rate + δ
+// against the allowed rate.
+func beyond(allowed float64, candidate sample) (x [alternatives]float64) {
+	for i, δ := range increases() {
+		if pc := min(allowed+δ, rateCap); pc > allowed {
+			x[i] = ratio(candidate, pc, allowed)
+		}
 	}
 	return x
 }
 
 // noWorse is the logarithm of the reverse e-variable of one second: both sides at p against stable at q and the candidate
 // at q + ε, with the q that is closest to p: the projection on all candidates that are worse by ε or more (as above).
-func noWorse(p, ε float64, stable, candidate Counts) float64 {
-	if stable.Requests == 0 || candidate.Requests == 0 {
+func noWorse(p, ε float64, stable, candidate sample) float64 {
+	if stable.requests == 0 || candidate.requests == 0 {
 		return 0
 	}
-	q := closest(p, ε, float64(stable.Requests), float64(candidate.Requests))
+	q := closest(p, p, ε, stable.requests, candidate.requests)
 	return ratio(stable, p, q) + ratio(candidate, p, q+ε)
 }
 
-// closest is the q in (0, 1-ε) that minimises ns·KL(p‖q) + nc·KL(p‖q+ε). The sum is convex and its slope has one root
-// between p-ε and p, which is halved into until the floating-point numbers end.
-func closest(p, ε, ns, nc float64) float64 {
-	low, high := max(0, p-ε), min(p, 1-ε)
-	for {
-		q := low + (high-low)/2
-		if q <= low || q >= high {
-			return q
+// worseBy gives, for each δ, the logarithm of the e-variable of one second: stable at p and the candidate at p + ε + δ,
+// against the closest of all pairs whose candidate is worse by at most ε.
+func worseBy(p, ε float64, stable, candidate sample) (x [alternatives]float64) {
+	if stable.requests == 0 || candidate.requests == 0 {
+		return x
+	}
+	for i, δ := range increases() {
+		pc := min(p+ε+δ, rateCap)
+		if pc <= p+ε {
+			continue
+		}
+		q := closest(p, pc, ε, stable.requests, candidate.requests)
+		x[i] = ratio(stable, p, q) + ratio(candidate, pc, q+ε)
+	}
+	return x
+}
+
+// closest is the q in (0, 1-ε) that minimises ns·KL(p‖q) + nc·KL(pc‖q+ε). The sum is convex and its slope has one root
+// between p and pc-ε, which Newton's steps find; one that would leave where the root must be is halved into instead.
+func closest(p, pc, ε, ns, nc float64) float64 {
+	const enough, steps = 1e-13, 100
+	low, high := max(0, min(p, pc-ε)), min(max(p, pc-ε), 1-ε)
+	q := (ns*p + nc*(pc-ε)) / (ns + nc)
+	for range steps {
+		if inside := q > low && q < high; !inside {
+			q = low + (high-low)/2
 		}
 		r := q + ε
-		if ns*(q-p)*r*(1-r)+nc*(r-p)*q*(1-q) < 0 {
+		slope := ns*(q-p)*r*(1-r) + nc*(r-pc)*q*(1-q)
+		if slope < 0 {
 			low = q
 		} else {
 			high = q
 		}
+		step := slope / (ns*(r*(1-r)+(q-p)*(1-2*r)) + nc*(q*(1-q)+(r-pc)*(1-2*q)))
+		if q -= step; math.Abs(step) <= enough*q {
+			break
+		}
 	}
+	return q
 }
 
-// ratio is the log-likelihood ratio of counts at rate a against rate b.
-func ratio(c Counts, a, b float64) float64 {
-	f := float64(c.Failures)
-	return f*math.Log(a/b) + (float64(c.Requests)-f)*math.Log((1-a)/(1-b))
+// ratio is the log-likelihood ratio of a sample at rate a against rate b.
+func ratio(s sample, a, b float64) float64 {
+	good := (s.requests - s.bad) * math.Log((1-a)/(1-b))
+	if s.bad == 0 {
+		return good
+	}
+	return s.bad*math.Log(a/b) + good
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/suoke-life/suoke/internal/release/analysis"
@@ -38,14 +39,14 @@ func (w world) release(random *rand.Rand, seconds int64, visit func(analysis.Sta
 	for t := int64(1); t <= seconds; t++ {
 		second := analysis.Second{Unix: t}
 		for pod := range spells {
-			side, fails, requests := &second.Stable, stableFails, perPod*2*random.Float64()
+			fails, requests := stableFails, perPod*2*random.Float64()
 			if pod == 0 {
-				side, fails = &second.Candidate, w.fails
+				fails = w.fails
 				requests *= whole
 			}
 			fails += spellFails * w.share(random, &spells[pod], float64(t))
-			side.Requests += int64(requests)
-			side.Failures += failures(random, int64(requests), min(1, fails))
+			counts := analysis.Counts{Requests: int64(requests), Failures: failures(random, int64(requests), min(1, fails))}
+			second.Pods = append(second.Pods, analysis.PodSecond{Pod: strconv.Itoa(pod), Candidate: pod == 0, Counts: counts})
 		}
 		whole = 1
 		if s = s.Add(second); visit(s) {
@@ -117,9 +118,9 @@ func TestGoodCandidatesStay(t *testing.T) {
 			for range releases {
 				passed, plainly := false, false
 				c.world.release(random, 600, func(s analysis.Statistic) bool {
-					verdict := s.Judgement().Verdict
+					verdict := s.Verdict()
 					passed = passed || verdict == analysis.Pass
-					plainly = plainly || nats(s.Uncapped) >= math.Log(1/0.01)
+					plainly = plainly || nats(s.Failures.Scores[0]) >= math.Log(1/0.01)
 					if verdict == analysis.Fail {
 						fails++
 					}
@@ -159,10 +160,10 @@ func TestBadCandidatesGo(t *testing.T) {
 			for range releases {
 				at := int64(math.MaxInt64)
 				world{fails: c.fails}.release(random, 100, func(s analysis.Statistic) bool {
-					if s.Failed {
+					if s.Failed != "" {
 						at = s.Last
 					}
-					return s.Failed
+					return s.Failed != ""
 				})
 				times = append(times, at)
 			}
@@ -182,9 +183,9 @@ func TestCandidatesThatAreWorseByTheAllowedIncreaseDoNotPass(t *testing.T) {
 			random, passes := rand.New(rand.NewPCG(5, 6)), 0
 			for range releases {
 				world{fails: 2 * stableFails, spell: length}.release(random, 600, func(s analysis.Statistic) bool {
-					passed := s.Judgement().Verdict == analysis.Pass
+					passed := s.Verdict() == analysis.Pass
 					passes += count(passed)
-					return passed || s.Failed
+					return passed || s.Failed != ""
 				})
 			}
 			if passes > atMost(releases, 0.01) {

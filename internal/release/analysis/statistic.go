@@ -1,87 +1,115 @@
 package analysis
 
-import "math"
+import (
+	"cmp"
+	"maps"
+	"slices"
+)
 
 // Statistic is all that is needed to judge a release, and to go on judging it after a restart. The zero value is the start
 // of a release. It goes through JSON unchanged.
 type Statistic struct {
 	// Config is chosen at the start of a release.
 	Config Config `json:"config,omitzero"`
-	// First is the second of the candidate's first request, from which time is counted; Last is the last second that was
-	// added. Both are 0 until there is one.
-	First int64 `json:"first,omitempty"`
-	Last  int64 `json:"last,omitempty"`
-	// Past is stable's failure rate up to and including Last.
-	Past Rate `json:"past"`
-	// Stable and Candidate are the totals since First.
-	Stable    Counts `json:"stable"`
-	Candidate Counts `json:"candidate"`
-	// Uncapped and Capped are the evidence that the candidate is worse.
-	Uncapped Scores `json:"uncapped"`
-	Capped   Scores `json:"capped"`
-	// NoWorse is the evidence that it is not: nats of the blocks that ended, each capped, and of the current block.
-	NoWorse        float64 `json:"noWorse"`
-	NoWorseCurrent float64 `json:"noWorseCurrent"`
-	// Failed says that the verdict is Fail. Nothing is added after it.
-	Failed bool `json:"failed,omitempty"`
+	// Last is the last second that was added.
+	Last int64 `json:"last,omitempty"`
+	// Started is when each of the candidate's Pods had its first request, where there is a warm-up.
+	Started map[string]int64 `json:"started,omitempty"`
+	// Failures, Slow and Disagreement are the evidence of each kind.
+	Failures     Evidence `json:"failures,omitzero"`
+	Slow         Evidence `json:"slow,omitzero"`
+	Disagreement Evidence `json:"disagreement,omitzero"`
+	// Failed is the kind of a Fail. Nothing is added after it.
+	Failed string `json:"failed,omitempty"`
 }
+
+// maxStarted is how many Pods' starts are remembered.
+const maxStarted = 100
 
 // Add takes seconds in rising order. One that is not later than the last is ignored; one that is missing says nothing.
 func (s Statistic) Add(seconds ...Second) Statistic {
+	kinds, n := s.kinds()
 	for _, second := range seconds {
-		if second.Unix > s.Last && !s.Failed {
-			s.add(second.Unix, second.Stable.possible(), second.Candidate.possible())
+		if second.Unix > s.Last && s.Failed == "" {
+			s.add(second, kinds[:n])
 		}
 	}
 	return s
 }
 
-func (s *Statistic) add(unix int64, stable, candidate Counts) {
-	s.Past = s.Past.after(unix - s.Last)
-	p := s.Past.value() // of past seconds only
-	s.Past = s.Past.plus(stable)
-	before := s.elapsed()
-	s.Last = unix
-	if s.First == 0 {
-		if candidate.Requests == 0 {
+// Verdict is that of Judgement, without its words.
+func (s Statistic) Verdict() Verdict {
+	switch e := &s.Failures; {
+	case s.Failed != "":
+		return Fail
+	case e.First == 0 && s.Slow.First == 0 && s.Disagreement.First == 0:
+		return NoData
+	case e.First != 0 && (e.Stable.Requests > 0 || e.Before != nil) && e.noWorse() >= s.Config.passThreshold():
+		return Pass
+	default:
+		return Inconclusive
+	}
+}
+
+// Collapsed says whether the candidate failed for what Pods did while they warmed up.
+func (s Statistic) Collapsed() bool {
+	return s.Failures.Warming.collapsed() || s.Slow.Warming.collapsed()
+}
+
+// Historical is the statistic from when stable has no traffic any more. The candidate is judged against what stable did in
+// the quarter of an hour before: by the rule for little history, as one sample, against the margin times the upper bound
+// of stable's rate then. Time is counted anew; no α is claimed where rates drift. Doing it twice changes nothing.
+func (s Statistic) Historical() Statistic {
+	if s.Failed != "" || s.Failures.Before != nil {
+		return s
+	}
+	s.Failures, s.Slow, s.Disagreement = s.Failures.historical(), s.Slow.historical(), Evidence{}
+	return s
+}
+
+func (s *Statistic) add(second Second, kinds []kind) {
+	var stable, candidate, warming Counts
+	for _, pod := range second.Pods {
+		switch counts := pod.possible(); {
+		case !pod.Candidate:
+			stable = stable.Plus(counts)
+		case s.warm(pod.Pod, second.Unix, counts):
+			candidate = candidate.Plus(counts)
+		default:
+			warming = warming.Plus(counts)
+		}
+	}
+	last := s.Last
+	s.Last = second.Unix
+	for i := range kinds {
+		if kinds[i].add(last, second.Unix, stable, candidate, warming) {
+			s.Failed = kinds[i].name
 			return
 		}
-		s.First = unix
-	}
-	s.Stable, s.Candidate = s.Stable.plus(stable), s.Candidate.plus(candidate)
-	s.advance(before, s.elapsed())
-	x := worse(p, stable, candidate)
-	s.Uncapped.add(x)
-	s.Capped.add(x)
-	s.NoWorseCurrent += noWorse(p, s.Config.allowed(), stable, candidate)
-	score, threshold := s.score()
-	s.Failed = score >= threshold
-}
-
-// elapsed is the number of the last second since the candidate's first request, which is 1.
-func (s *Statistic) elapsed() int64 {
-	if s.First == 0 {
-		return 0
-	}
-	return s.Last - s.First + 1
-}
-
-// advance goes from one elapsed second to another.
-func (s *Statistic) advance(from, to int64) {
-	s.Uncapped.advance(from, to, 1, math.Inf(1))
-	s.Capped.advance(from, to, blockSeconds, worseCap)
-	if block(from, blockSeconds) != block(to, blockSeconds) {
-		s.NoWorse, s.NoWorseCurrent = s.noWorse(), 0
 	}
 }
 
-// score is the evidence that the candidate is worse, and what it takes at this time, in nats.
-func (s *Statistic) score() (score, threshold float64) {
-	if s.elapsed() <= earlySeconds {
-		return s.Uncapped.value(math.Inf(1)), earlyThreshold
+// warm says whether one of the candidate's Pods is past its warm-up.
+func (s *Statistic) warm(pod string, unix int64, c Counts) bool {
+	if s.Config.Limits.WarmUp == 0 || c.Requests == 0 && c.Mirrored == 0 {
+		return true
 	}
-	return s.Capped.value(worseCap), s.Config.lateThreshold()
+	started, known := s.Started[pod]
+	if !known {
+		started = unix
+		s.Started = maps.Clone(s.Started) // what this was copied from keeps its own
+		if s.Started == nil {
+			s.Started = map[string]int64{}
+		}
+		if len(s.Started) == maxStarted {
+			delete(s.Started, s.eldest())
+		}
+		s.Started[pod] = unix
+	}
+	return unix-started >= s.Config.Limits.WarmUp
 }
 
-// noWorse is the evidence that the candidate is not worse by more than is allowed, in nats.
-func (s *Statistic) noWorse() float64 { return s.NoWorse + min(s.NoWorseCurrent, noWorseCap) }
+// eldest of the candidate's Pods.
+func (s *Statistic) eldest() string {
+	return slices.MinFunc(slices.Sorted(maps.Keys(s.Started)), func(a, b string) int { return cmp.Compare(s.Started[a], s.Started[b]) })
+}

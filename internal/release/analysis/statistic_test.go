@@ -20,11 +20,7 @@ func histories(most int) *rapid.Generator[[]analysis.Second] {
 		unix := rapid.Int64Range(1, 2_000_000_000).Draw(t, "begin")
 		seconds := make([]analysis.Second, rapid.IntRange(1, most).Draw(t, "seconds"))
 		for i := range seconds {
-			seconds[i] = analysis.Second{
-				Unix:      unix,
-				Stable:    counts(t, "stable", 100, stableFails),
-				Candidate: counts(t, "candidate", 30, candidateFails),
-			}
+			seconds[i] = heard(unix, counts(t, "stable", 100, stableFails), counts(t, "candidate", 30, candidateFails))
 			unix += rapid.SampledFrom([]int64{1, 1, 1, 1, 1, 1, 2, 9, 10, 31, 700}).Draw(t, "step")
 		}
 		return seconds
@@ -48,10 +44,13 @@ func TestTheStatisticSaysWhatAllSecondsSay(t *testing.T) {
 				continue
 			}
 			j := s.Judgement()
+			if got := s.Verdict(); got != j.Verdict {
+				t.Fatalf("the verdict is %s, with words it is %s", got, j.Verdict)
+			}
 			score, threshold := d.score()
 			near(t, "score", j.Score, score)
 			near(t, "threshold", j.Threshold, threshold)
-			near(t, "no worse", s.NoWorse+min(s.NoWorseCurrent, 0.75), d.noWorse())
+			near(t, "no worse", s.Failures.NoWorse+min(s.Failures.NoWorseCurrent, 0.75), d.noWorse())
 			if math.Abs(score-threshold) > 1e-6 && (j.Verdict == analysis.Fail) != d.failed() {
 				t.Fatalf("verdict %s at %g nats of %g", j.Verdict, score, threshold)
 			}
@@ -76,13 +75,18 @@ func TestBatchesAndRestartsChangeNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		history := histories(60).Draw(t, "history")
 		cut := rapid.IntRange(0, len(history)).Draw(t, "cut")
-		want := analysis.Statistic{}.Add(history...)
-		begun := analysis.Statistic{}.Add(history[:cut]...)
+		start := analysis.Statistic{Config: analysis.Config{Slow: true, AllowedDisagreement: 0.02, Limits: analysis.Limits{WarmUp: 2}}}
+		for i := range history {
+			c := &history[i].Pods[1].Counts
+			c.Slow, c.Mirrored, c.Disagreed = c.Requests/9, c.Requests, c.Requests/7
+		}
+		want := start.Add(history...)
+		begun := start.Add(history[:cut]...)
 		data, err := json.Marshal(begun)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(data) >= 2048 {
+		if len(data) >= 6144 {
 			t.Fatalf("%d bytes: %s", len(data), data)
 		}
 		var read analysis.Statistic
@@ -130,15 +134,15 @@ func TestCapsOnlyTakeEvidenceAway(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var s analysis.Statistic
 		d := dumb{allowed: 0.005}
-		for _, second := range histories(40).Draw(t, "history") {
+		for _, second := range histories(20).Draw(t, "history") {
 			s, d.heard = s.Add(second), append(d.heard, second)
-			if d.first() == 0 || s.Last-s.First < 5 {
+			if d.first() == 0 || s.Last-d.first() < 5 {
 				continue
 			}
-			if free := d.worse(10, math.Inf(1)); s.Judgement().Score > free+1e-6*math.Abs(free) {
+			if free := d.worse(1, 10, math.Inf(1)); s.Judgement().Score > free+1e-4*max(1, math.Abs(free)) {
 				t.Fatalf("capped %g, uncapped %g", s.Judgement().Score, free)
 			}
-			if s.Failed {
+			if s.Failed != "" {
 				return
 			}
 		}
@@ -159,7 +163,7 @@ func TestFailuresOfStableAloneFailNoCandidate(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		history := histories(60).Draw(t, "history")
 		for i := range history {
-			history[i].Candidate.Failures = 0
+			history[i] = heard(history[i].Unix, stableOf(history[i]), analysis.Counts{Requests: candidateOf(history[i]).Requests})
 		}
 		if j := (analysis.Statistic{}).Add(history...).Judgement(); j.Verdict == analysis.Fail {
 			t.Error(j.Message)
@@ -171,7 +175,7 @@ func TestWithoutTheCandidateThereIsNoDataButStableIsLearned(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		history := histories(60).Draw(t, "history")
 		for i := range history {
-			history[i].Candidate = analysis.Counts{}
+			history[i] = heard(history[i].Unix, stableOf(history[i]), analysis.Counts{})
 		}
 		s := analysis.Statistic{}.Add(history...)
 		if j := s.Judgement(); j.Verdict != analysis.NoData {
@@ -179,43 +183,73 @@ func TestWithoutTheCandidateThereIsNoDataButStableIsLearned(t *testing.T) {
 		}
 		next := history[len(history)-1].Unix + 1
 		keep := math.Exp(-1.0 / 1800)
-		near(t, "stable's rate", (s.Past.Failures*keep+0.5)/(s.Past.Requests*keep+100), dumb{heard: history}.rate(next))
+		near(t, "stable's rate", (s.Failures.Past.Bad*keep+0.5)/(s.Failures.Past.Requests*keep+100), dumb{heard: history}.rate(next))
 	})
 }
 
 // TestOneSecondIsAnEVariable adds up, over every outcome of one second, its chance times what it multiplies the evidence
-// by. Where the candidate is no worse the sum is at most 1: nobody gains by betting against it. The reverse holds where
-// it is worse by the allowed increase.
+// by. Where the candidate is no worse, or is worse by no more than the margin or the excess of starts, the sum is at most 1: nobody gains by betting
+// against it. The reverse holds where it is worse by the allowed increase.
 func TestOneSecondIsAnEVariable(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		past := analysis.Rate{
-			Requests: rapid.Float64Range(0, 1e6).Draw(t, "past requests"),
-		}
-		past.Failures = past.Requests * rapid.Float64Range(0, 1).Draw(t, "past rate")
+		past := analysis.Rate{Requests: rapid.Float64Range(0, 1e6).Draw(t, "past requests")}
+		past.Bad = past.Requests * rapid.Float64Range(0, 1).Draw(t, "past rate")
 		ns, nc := rapid.Int64Range(1, 12).Draw(t, "stable requests"), rapid.Int64Range(1, 12).Draw(t, "candidate requests")
-		low, high := rapid.Float64Range(0, 1).Draw(t, "a rate"), rapid.Float64Range(0, 1).Draw(t, "a rate")
-		low, high = min(low, high), max(low, high)
-		before := analysis.Statistic{First: 1, Last: 1, Past: past, Config: analysis.Config{AllowedIncrease: rapid.Float64Range(0.001, 0.2).Draw(t, "allowed")}}
-		worse, noWorse := make([]float64, len(deltas)), 0.0
+		margin := rapid.Float64Range(1, 6).Draw(t, "margin")
+		rate := rapid.Float64Range(0, 1).Draw(t, "stable's rate")
+		low := rate * rapid.Float64Range(0, 1).Draw(t, "candidate's part of it")
+		within := min(1, margin*low)
+		before := analysis.Statistic{Last: 1, Failures: analysis.Evidence{First: 1, Past: past}}
+		before.Config.AllowedIncrease = rapid.Float64Range(0.001, 0.2).Draw(t, "allowed")
+		before.Config.Limits.Failures = analysis.Limit{Margin: margin}
+		allowed := before.Config.AllowedIncrease
+		starting := before
+		starting.Config.Limits = analysis.Limits{WarmUp: 9, Failures: analysis.Limit{StartExcess: rapid.Float64Range(0, 0.9).Draw(t, "excess of starts")}}
+		start := min(1, rate+starting.Config.Limits.Failures.StartExcess*rapid.Float64Range(0, 1).Draw(t, "part of the excess"))
+		begun := math.Log(1.0 / 10) // of each alternative, in the first second
+		worse, doubt, warming, noWorse := make([]float64, len(deltas)), make([]float64, len(deltas)), make([]float64, len(deltas)), 0.0
 		for fs := range ns + 1 {
 			for fc := range nc + 1 {
-				after := before.Add(analysis.Second{
-					Unix: 2, Stable: analysis.Counts{Requests: ns, Failures: fs}, Candidate: analysis.Counts{Requests: nc, Failures: fc},
-				})
-				for i, x := range after.Uncapped.Current {
-					worse[i] += binomial(ns, fs, high) * binomial(nc, fc, low) * math.Exp(x)
+				second := heard(2, analysis.Counts{Requests: ns, Failures: fs}, analysis.Counts{Requests: nc, Failures: fc})
+				after, started := before.Add(second), starting.Add(second)
+				for i := range deltas {
+					warming[i] += binomial(ns, fs, rate) * binomial(nc, fc, start) * math.Exp(started.Failures.Warming.Scores[i]-begun)
+					worse[i] += binomial(ns, fs, rate) * binomial(nc, fc, low) * math.Exp(after.Failures.Scores[0].Current[i])
+					doubt[i] += binomial(ns, fs, low) * binomial(nc, fc, within) * math.Exp(after.Failures.Doubt.Current[i])
 				}
-				noWorse += binomial(ns, fs, low*(1-before.Config.AllowedIncrease)) *
-					binomial(nc, fc, low*(1-before.Config.AllowedIncrease)+before.Config.AllowedIncrease) * math.Exp(after.NoWorseCurrent)
+				noWorse += binomial(ns, fs, low*(1-allowed)) * binomial(nc, fc, low*(1-allowed)+allowed) * math.Exp(after.Failures.NoWorseCurrent)
 			}
 		}
-		for i, sum := range worse {
-			if sum > 1+1e-9 {
-				t.Errorf("δ = %g: expected to multiply by %.12g", deltas[i], sum)
+		for i := range deltas {
+			if worse[i] > 1+1e-9 || doubt[i] > 1+1e-9 || warming[i] > 1+1e-9 {
+				t.Errorf("δ = %g: expected to multiply by %.12g, by %.12g against the margin, and by %.12g against starts", deltas[i], worse[i], doubt[i], warming[i])
 			}
 		}
 		if noWorse > 1+1e-9 {
 			t.Errorf("no worse: expected to multiply by %.12g", noWorse)
+		}
+	})
+}
+
+// TestOneSecondAgainstAnAllowedRateIsAnEVariable is the same for one sample.
+func TestOneSecondAgainstAnAllowedRateIsAnEVariable(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		allowed := rapid.Float64Range(0.001, 0.999).Draw(t, "allowed")
+		rate := allowed * rapid.Float64Range(0, 1).Draw(t, "part of it")
+		n := rapid.Int64Range(1, 30).Draw(t, "mirrored")
+		before := analysis.Statistic{Last: 1, Disagreement: analysis.Evidence{First: 1}}
+		before.Config.AllowedDisagreement = allowed
+		sum := make([]float64, len(deltas))
+		for disagreed := range n + 1 {
+			after := before.Add(heard(2, analysis.Counts{}, analysis.Counts{Mirrored: n, Disagreed: disagreed}))
+			for i := range deltas {
+				sum[i] += binomial(n, disagreed, rate) * math.Exp(after.Disagreement.Scores[0].Current[i])
+			}
+		}
+		for i := range deltas {
+			if sum[i] > 1+1e-9 {
+				t.Errorf("δ = %g: expected to multiply by %.12g", deltas[i], sum[i])
+			}
 		}
 	})
 }
@@ -232,11 +266,7 @@ func binomial(n, k int64, p float64) float64 {
 func steady(from, seconds int64, stable, stableFailures, candidate, candidateFailures int64) []analysis.Second {
 	all := make([]analysis.Second, seconds)
 	for i := range all {
-		all[i] = analysis.Second{
-			Unix:      from + int64(i),
-			Stable:    analysis.Counts{Requests: stable, Failures: stableFailures},
-			Candidate: analysis.Counts{Requests: candidate, Failures: candidateFailures},
-		}
+		all[i] = heard(from+int64(i), analysis.Counts{Requests: stable, Failures: stableFailures}, analysis.Counts{Requests: candidate, Failures: candidateFailures})
 	}
 	return all
 }

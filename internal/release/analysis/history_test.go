@@ -1,0 +1,231 @@
+package analysis_test
+
+import (
+	"math/rand/v2"
+	"strconv"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/suoke-life/suoke/internal/release/analysis"
+)
+
+func TestAHistoryIsReadAsItWasWritten(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var h analysis.History
+		unix := rapid.Int64Range(0, 2_000_000_000).Draw(t, "begin")
+		add := func(h *analysis.History, unix int64, seed int64) {
+			n := 1 + seed%50
+			h.Add(unix-seed%3, "pod-"+strconv.FormatInt(seed%4, 10), analysis.Counts{Requests: n, Failures: seed % (n + 1), Slow: seed % 2})
+		}
+		seeds := rapid.SliceOfN(rapid.Int64Range(0, 1000), 0, 12).Draw(t, "seconds")
+		for _, seed := range seeds {
+			unix += 1 + seed*seed%700
+			add(&h, unix, seed)
+		}
+		data, err := h.MarshalBinary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var read analysis.History
+		if err := read.UnmarshalBinary(data); err != nil {
+			t.Fatal(err)
+		}
+		for _, seed := range seeds { // what was read goes on as what was written
+			unix += 1 + seed*seed%700
+			add(&h, unix, seed)
+			add(&read, unix, seed)
+		}
+		want, _ := h.MarshalBinary()
+		got, _ := read.MarshalBinary()
+		if diff := cmp.Diff(want, got); diff != "" || h.PodHours() != read.PodHours() {
+			t.Errorf("%g Pod-hours, read %g: %s", h.PodHours(), read.PodHours(), diff)
+		}
+	})
+}
+
+func TestWhatIsNoHistoryIsRefused(t *testing.T) {
+	var h analysis.History
+	h.Add(5000, "a", analysis.Counts{Requests: 7, Failures: 1})
+	data, err := h.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for cut := range data {
+		if err := new(analysis.History).UnmarshalBinary(data[:cut]); err == nil {
+			t.Errorf("%d of %d bytes are read as a whole", cut, len(data))
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) { // nothing that is written there may stop the operator
+		noise := append([]byte(nil), data...)
+		for range 3 {
+			noise[rapid.IntRange(0, len(noise)-1).Draw(t, "at")] = rapid.Byte().Draw(t, "byte")
+		}
+		_ = new(analysis.History).UnmarshalBinary(noise)
+	})
+}
+
+// quiet is a history of Pods that fail rarely, at 20 requests a second, with what else they do.
+func quiet(hours int64, pods int, does func(pod int, age int64, c *analysis.Counts)) *analysis.History {
+	var h analysis.History
+	random := rand.New(rand.NewPCG(7, 8))
+	for age := range hours * 3600 {
+		for pod := range pods {
+			c := analysis.Counts{Requests: 15 + random.Int64N(11)}
+			c.Failures = failures(random, c.Requests, stableFails)
+			does(pod, age, &c)
+			h.Add(begin+age, strconv.Itoa(pod), c)
+		}
+	}
+	return &h
+}
+
+// begin of an hour.
+const begin = 1_700_000_000 / 3600 * 3600
+
+func TestAHistoryIsBounded(t *testing.T) {
+	h := quiet(49, 1, func(int, int64, *analysis.Counts) {})
+	if got := h.PodHours(); got < 24 || got > 25.1 {
+		t.Errorf("%g Pod-hours are kept of 49", got)
+	}
+	data, err := h.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(data) > 30_000 {
+		t.Errorf("one Pod's day takes %d bytes", len(data))
+	}
+	t.Logf("%d bytes for %.1f Pod-hours", len(data), h.PodHours())
+	var many analysis.History
+	for pod := range 1000 {
+		many.Add(begin, strconv.Itoa(pod), analysis.Counts{Requests: 1})
+	}
+	if got := many.PodHours(); got != 24.0/60 {
+		t.Errorf("%g Pod-hours of a minute with 1000 Pods; 24 Pods are recorded", got)
+	}
+}
+
+func TestWhatAHistoryTeaches(t *testing.T) {
+	spell := func(pod int, age int64, c *analysis.Counts) {
+		if (age+int64(pod)*1700)%7200 < 12 {
+			c.Failures = c.Requests / 2
+		}
+	}
+	young := quiet(5, 4, spell).Learn(analysis.Config{})
+	if young.Limits.Failures.Thresholds != (analysis.Thresholds{}) || young.Limits.Failures.Margin == 0 {
+		t.Errorf("of 20 Pod-hours: %+v", young.Limits)
+	}
+	day := quiet(15, 4, spell)
+	old := day.Learn(analysis.Config{Slow: true}, analysis.Step{Pods: 1, Share: 0.2}, analysis.Step{Pods: 1, Share: 1})
+	failures, slow := old.Limits.Failures, old.Limits.Slow
+	if got := failures.Thresholds[3][0]; got < 30 {
+		t.Errorf("a spell of 12 seconds could return a candidate at %g nats", got)
+	}
+	if got := slow.Thresholds[3][0]; got > 7 {
+		t.Errorf("nothing was slow, and it takes %g nats", got)
+	}
+	if failures.Margin < 1 || failures.Margin > 1.5 {
+		t.Errorf("Pods that do not differ may be %g times as bad", failures.Margin)
+	}
+	nats := func(steps ...analysis.Step) float64 {
+		return day.Learn(analysis.Config{}, steps...).Limits.Failures.Thresholds[3][0]
+	}
+	one, two := nats(analysis.Step{Pods: 1, Share: 0.2}), nats(analysis.Step{Pods: 2, Share: 0.2})
+	if busy := nats(analysis.Step{Pods: 1, Share: 0.2}, analysis.Step{Pods: 1, Share: 0.5}); two >= one || busy <= one {
+		t.Errorf("one Pod takes %g nats, two together %g, one with half of the requests %g", one, two, busy)
+	}
+	differ := quiet(15, 4, func(pod int, age int64, c *analysis.Counts) {
+		if pod < 2 && age%20 == 0 {
+			c.Failures++ // one more in 400 on top of one in 200
+		}
+	}).Learn(analysis.Config{})
+	if got := differ.Limits.Failures.Margin; got < 1.7 {
+		t.Errorf("Pods that differ by a half may be %g times as bad", got)
+	}
+	if old.Limits.WarmUp != 0 {
+		t.Errorf("no Pod's start is recorded, and %d s are left out", old.Limits.WarmUp)
+	}
+}
+
+func TestAWarmUpIsLearnedFromRecordedStarts(t *testing.T) {
+	h := quiet(2, 3, func(pod int, age int64, c *analysis.Counts) {
+		switch started := int64(1800); {
+		case pod > 0:
+		case age < started:
+			*c = analysis.Counts{}
+		case age < started+18:
+			c.Failures = c.Requests / 2
+		}
+	})
+	config := h.Learn(analysis.Config{})
+	if config.Limits.WarmUp != 20 {
+		t.Fatalf("a start failed for 18 s, and %d s are left out", config.Limits.WarmUp)
+	}
+	if got := config.Limits.Failures.StartExcess; got < 0.45 || got > 0.6 {
+		t.Errorf("half of a start's requests failed, which is %g more than usual", got)
+	}
+	s := analysis.Statistic{Config: config}.Add(steady(begin, 20, 80, 0, 20, 10)...)
+	if j := s.Judgement(); j.Verdict != analysis.NoData || j.Rule != analysis.Young || s.Failures.Candidate.Requests != 0 {
+		t.Errorf("while it warms up, rule %s: %s: %s", j.Rule, j.Verdict, j.Message)
+	}
+	if j := s.Add(steady(begin+20, 60, 80, 0, 20, 10)...).Judgement(); j.Verdict != analysis.Fail {
+		t.Errorf("when it should be warm: %s: %s", j.Verdict, j.Message)
+	}
+}
+
+func TestACollapseCountsWhileAPodWarmsUp(t *testing.T) {
+	warming := analysis.Config{Limits: analysis.Limits{WarmUp: 30, Failures: analysis.Limit{StartExcess: 0.3}}}
+	replayed := warming
+	replayed.Limits.Failures.Thresholds = flat(60)
+	slow := warming
+	slow.Slow = true
+	anew := func(from, seconds int64) []analysis.Second {
+		all := steady(from, seconds, 80, 0, 20, 20)
+		for i := range all {
+			all[i].Pods[1].Pod = "another"
+		}
+		return all
+	}
+	for name, c := range map[string]struct {
+		start   analysis.Statistic
+		seconds []analysis.Second
+		want    string
+	}{
+		"all fail":                     {analysis.Statistic{Config: warming}, steady(1, 3, 80, 0, 20, 20), analysis.ErrorRate},
+		"all fail, by the replay rule": {analysis.Statistic{Config: replayed}, steady(1, 3, 80, 0, 20, 20), analysis.ErrorRate},
+		"all fail when it was good for an hour, and has a new Pod": {
+			analysis.Statistic{Config: warming}.Add(steady(1, 3600, 80, 0, 20, 0)...),
+			anew(3601, 2), analysis.ErrorRate,
+		},
+		"all fail, and stable has no traffic": {
+			analysis.Statistic{Config: warming}.Add(steady(1, 1, 80, 0, 0, 0)...).Historical(), steady(2, 3, 0, 0, 100, 100), analysis.ErrorRate,
+		},
+		"all are slow":                {analysis.Statistic{Config: slow}, mapped(steady(1, 3, 80, 0, 20, 0), func(c *analysis.Counts) { c.Slow = c.Requests }), analysis.Latency},
+		"as many fail as at a start":  {analysis.Statistic{Config: warming}, steady(1, 30, 80, 0, 20, 6), ""},
+		"all fail, and all of stable": {analysis.Statistic{Config: warming}, steady(1, 30, 80, 80, 20, 20), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := c.start.Add(c.seconds...)
+			j := s.Judgement()
+			if j.Reason != c.want || s.Collapsed() != (c.want != "") || (j.Score >= j.Threshold) != (c.want != "") {
+				t.Errorf("%s %s, %.1f of %.1f nats: %s", j.Verdict, j.Reason, j.Score, j.Threshold, j.Message)
+			}
+			if after := s.Add(steady(s.Last+1, 1, 80, 0, 20, 20)...); c.want != "" && after.Last != s.Last {
+				t.Error("a Fail is added to")
+			}
+		})
+	}
+}
+
+func TestOnlySoManyStartsAreRemembered(t *testing.T) {
+	s := analysis.Statistic{Config: analysis.Config{Limits: analysis.Limits{WarmUp: 30}}}
+	for unix := range int64(300) {
+		s = s.Add(analysis.Second{Unix: begin + unix, Pods: []analysis.PodSecond{
+			{Pod: strconv.FormatInt(unix, 10), Candidate: true, Counts: analysis.Counts{Requests: 1}},
+		}})
+	}
+	if _, last := s.Started["299"]; len(s.Started) != 100 || !last {
+		t.Errorf("%d starts are remembered, the last one: %t", len(s.Started), last)
+	}
+}

@@ -48,6 +48,11 @@ build: prerequisites ## Build bin/suoke and bin/model-server
 	CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o bin/suoke ./cmd/suoke
 	CGO_ENABLED=1 go build -trimpath -ldflags="-s -w" -o bin/model-server ./cmd/model-server
 
+.PHONY: plugin
+plugin: build ## Make bin/suoke a plugin of kubectl: kubectl suoke, where bin/ is in PATH
+	ln -sf suoke bin/kubectl-suoke
+	ln -sf suoke bin/kubectl_complete-suoke
+
 .PHONY: cluster
 cluster: prerequisites ## Build the local cluster's programs: Kubernetes, containerd, runc
 	@localcluster/build.sh build/cluster
@@ -90,11 +95,12 @@ unit: cluster onnxruntime ## Run the tests of packages; some start an API server
 
 .PHONY: e2e
 e2e: cluster images models ## Run the end-to-end tests on a cluster of their own
-	go test -count=1 -timeout=40m -v ./test/e2e -e2e
+	go test -count=1 -timeout=50m -parallel=4 -v ./test/e2e -e2e
 
 .PHONY: bench
-bench: ## Run the benchmarks
+bench: cluster ## Run the benchmarks; the last is a thousand releases on one operator
 	go test -run='^$$' -bench=. -benchmem ./internal/...
+	go test -run='^$$' -bench=. -benchtime=1x -timeout=25m ./test/scale
 
 .PHONY: clean
 clean: ## Remove what was built

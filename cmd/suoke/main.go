@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -15,7 +16,9 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	err := newRootCommand().ExecuteContext(ctx)
+	root := newRootCommand()
+	root.SetArgs(calledAs(root, os.Args))
+	err := root.ExecuteContext(ctx)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "suoke:", err)
@@ -69,6 +72,28 @@ func newRootCommand() *cobra.Command {
 		newEvaluateCommand(),
 		newLoadCommand(),
 		newDemoCommand(),
+		newRolloutCommand(),
+		newBenchCommand(),
 	)
 	return root
+}
+
+// Names by which kubectl calls this program: as its plugin, and to complete what is typed after it.
+const (
+	pluginName    = "kubectl-suoke"
+	completerName = "kubectl_complete-suoke"
+)
+
+// calledAs has the help texts show the name that the program was called by, and returns the arguments.
+func calledAs(root *cobra.Command, args []string) []string {
+	if len(args) == 0 {
+		return nil
+	}
+	switch filepath.Base(args[0]) {
+	case pluginName:
+		root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl suoke"}
+	case completerName:
+		return append([]string{cobra.ShellCompRequestCmd}, args[1:]...)
+	}
+	return args[1:]
 }

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -101,7 +104,7 @@ func runOperator(ctx context.Context, o operatorOptions, log *slog.Logger) error
 			Resources: modestResources(), Agents: agents, Runtimes: runtimes,
 		},
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Events: mgr.GetEventRecorder(operator.FieldManager),
-		Resolver: resolver{}, Metrics: metrics, Log: log, Now: time.Now,
+		Resolver: resolver{}, Recorder: recorder{registry: o.registry}, Metrics: metrics, Log: log, Now: time.Now,
 	}
 	if err := op.Register(mgr); err != nil {
 		return err
@@ -129,6 +132,39 @@ func (resolver) Resolve(ctx context.Context, reference ref.Reference) (operator.
 		return operator.Artifact{}, withReason(err)
 	}
 	return operator.Artifact{Reference: artifact.Reference, Digest: artifact.Digest, SizeBytes: artifact.SizeBytes}, nil
+}
+
+// recorder puts the records of releases into a registry, where `suoke model pull` finds them.
+type recorder struct{ registry string }
+
+// recordFile is the one file of a record.
+const recordFile = "record.jsonl"
+
+// Record pushes what write writes; the operator tries again.
+func (r recorder) Record(ctx context.Context, name string, write func(io.Writer) error) error {
+	to, err := ref.Parse(name, r.registry)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "suoke-record-")
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", name, err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }() // it is pushed, or written anew
+	if err := writeFile(filepath.Join(dir, recordFile), write); err != nil {
+		return fmt.Errorf("writing %s: %w", name, err)
+	}
+	_, err = store.Push(ctx, dir, to, store.Options{PlainHTTP: to.PlainHTTP(), Attempts: 1})
+	return err
+}
+
+func writeFile(name string, write func(io.Writer) error) error {
+	file, err := os.Create(name) //nolint:gosec // in a directory made for it
+	if err != nil {
+		return err
+	}
+	buffered := bufio.NewWriter(file)
+	return errors.Join(write(buffered), buffered.Flush(), file.Close())
 }
 
 // withReason makes an error that a user can act upon one that conditions can carry.

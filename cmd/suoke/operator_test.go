@@ -2,8 +2,10 @@ package main
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,6 +15,7 @@ import (
 
 	suokev1 "github.com/suoke-life/suoke/api/v1"
 	"github.com/suoke-life/suoke/internal/model/ref"
+	"github.com/suoke-life/suoke/internal/model/store"
 	"github.com/suoke-life/suoke/internal/release/operator"
 )
 
@@ -57,6 +60,31 @@ func TestReferencesAreResolvedWithReasons(t *testing.T) {
 				t.Errorf("got %v, want %s", err, c.reason)
 			}
 		})
+	}
+}
+
+func TestARecordIsPulledAsItWasWritten(t *testing.T) {
+	t.Parallel()
+	a := startArtifacts(t)
+	lines := func(to io.Writer) error {
+		_, err := io.WriteString(to, "{}\n{}\n")
+		return err
+	}
+	r := recorder{registry: a.host}
+	if err := r.Record(t.Context(), "records/digits:v2-1", lines); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	at := ref.Reference{Host: a.host, Repository: "records/digits", Tag: "v2-1"}
+	if _, err := store.Pull(t.Context(), at, dir, store.Options{PlainHTTP: true}); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, recordFile))
+	if err != nil || string(text) != "{}\n{}\n" {
+		t.Errorf("pulled %q, %v", text, err)
+	}
+	if err := r.Record(t.Context(), "records/digits:v2-2", func(io.Writer) error { return os.ErrInvalid }); !errors.Is(err, os.ErrInvalid) {
+		t.Errorf("what cannot be written gives %v", err)
 	}
 }
 

@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/suoke-life/suoke/internal/model/store"
+	"github.com/suoke-life/suoke/internal/release/analysis"
+	"github.com/suoke-life/suoke/internal/release/record"
+)
+
+type rolloutReplayOptions struct {
+	rolloutOptions
+	registryFlags
+
+	atChanges, ofEvidence bool
+	in                    io.Reader
+}
+
+// judgedSeconds are those of a record.
+type judgedSeconds interface {
+	// Next returns the next second; io.EOF after the last.
+	Next() (record.Entry, error)
+}
+
+func newRolloutReplayCommand() *cobra.Command {
+	var o rolloutReplayOptions
+	cmd := &cobra.Command{
+		Use:   "replay FILE",
+		Short: "Judge the record of a release again, second by second",
+		Long: `Judge the record of a release again, and print the verdict of each second. FILE is a file of JSON lines, - for standard
+input, or a record in the registry such as records/xiaoai-digits:v2.1.0-1. The first line says what was compared, and each
+other one what a Pod answered in a second:
+
+  {"stable":"v1","candidate":"v2"}
+  {"second":1700000000,"version":"v1","pod":"a","requests":80,"failures":0,"slow":4}
+  {"second":1700000000,"version":"v2","pod":"b","requests":20,"failures":1,"slow":2}
+
+With --evidence it is the name of an AIModel, and the last seconds that its status shows are judged again.`,
+		Args: cobra.ExactArgs(1),
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+			if o.ofEvidence {
+				return o.complete(cmd, args, begun)
+			}
+			return nil, cobra.ShellCompDirectiveDefault
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.in, o.out = cmd.InOrStdin(), cmd.OutOrStdout()
+			if o.ofEvidence {
+				return o.run(cmd, func(ctx context.Context) error { return o.again(ctx, args[0]) })
+			}
+			if err := o.file(cmd.Context(), args[0]); cmd.Context().Err() == nil {
+				return err
+			}
+			return nil
+		},
+	}
+	o.add(cmd.Flags())
+	o.cluster.Flags(cmd.Flags())
+	cmd.Flags().StringVarP(&o.output, "output", "o", "", "json (one object a line), or nothing for a table")
+	cmd.Flags().BoolVar(&o.atChanges, "at-changes", false, "print only the seconds at which the verdict changes")
+	cmd.Flags().BoolVar(&o.ofEvidence, "evidence", false, "judge again what the status of an AIModel's version shows")
+	return cmd
+}
+
+// judgedSecond is a second of a record with the verdict after it.
+type judgedSecond struct {
+	Second int64 `json:"second"`
+	// Stable and Candidate are what their Pods answered in it.
+	Stable    analysis.Counts    `json:"stable"`
+	Candidate analysis.Counts    `json:"candidate"`
+	Judgement analysis.Judgement `json:"judgement"`
+}
+
+// file judges a file again.
+func (o *rolloutReplayOptions) file(ctx context.Context, name string) error {
+	if err := checkOutput(o.output); err != nil {
+		return err
+	}
+	file, err := o.open(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }()
+	reader, err := record.NewReader(file)
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", name, err)
+	}
+	if err := o.replay(ctx, reader.Header, reader); err != nil {
+		return fmt.Errorf("reading %s: %w", name, err)
+	}
+	return nil
+}
+
+// again judges again what a status shows.
+func (o *rolloutReplayOptions) again(ctx context.Context, name string) error {
+	header, seconds, err := o.evidence(ctx, name)
+	if err != nil {
+		return err
+	}
+	return o.replay(ctx, header, seconds)
+}
+
+// replay judges each second of a record and shows it.
+func (o *rolloutReplayOptions) replay(ctx context.Context, header record.Header, seconds judgedSeconds) error {
+	show := o.table(header)
+	if o.output == outputJSON {
+		encoder := json.NewEncoder(o.out)
+		show = func(s judgedSecond) error { return encoder.Encode(s) }
+	}
+	statistic := header.Start
+	for last := analysis.Verdict(""); ctx.Err() == nil; {
+		entry, err := seconds.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		statistic = entry.AddTo(statistic)
+		second := judgedSecond{Second: entry.Unix, Judgement: statistic.Judgement()}
+		for _, pod := range entry.Pods {
+			if pod.Candidate {
+				second.Candidate = second.Candidate.Plus(pod.Counts)
+			} else {
+				second.Stable = second.Stable.Plus(pod.Counts)
+			}
+		}
+		if o.atChanges && second.Judgement.Verdict == last {
+			continue
+		}
+		last = second.Judgement.Verdict
+		if err := show(second); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// table shows seconds in columns of a width known beforehand, as a record may be long.
+func (o *rolloutReplayOptions) table(header record.Header) func(judgedSecond) error {
+	const columns = "%-20s  %16s  %16s  %-12s  %14s  %14s  %s\n"
+	began := false
+	return func(s judgedSecond) error {
+		if !began {
+			began = true
+			if _, err := fmt.Fprintf(o.out, columns, "SECOND", "STABLE "+header.Stable, "CANDIDATE "+header.Candidate, "VERDICT", "WORSE", "GOOD ENOUGH", "RULE"); err != nil {
+				return err
+			}
+		}
+		j := s.Judgement
+		note := ""
+		if j.Verdict == analysis.Fail || o.atChanges {
+			note = "  " + j.Message
+		}
+		_, err := fmt.Fprintf(o.out, columns, time.Unix(s.Second, 0).UTC().Format(time.RFC3339), failedOf(s.Stable), failedOf(s.Candidate), j.Verdict,
+			fmt.Sprintf("%.1f of %.1f", max(0, j.Score), j.Threshold), fmt.Sprintf("%.1f of %.1f", max(0, j.NoWorse), j.NoWorseThreshold), j.Rule+note)
+		return err
+	}
+}
+
+// failedOf are the failures of the requests.
+func failedOf(c analysis.Counts) string { return fmt.Sprintf("%d of %d", c.Failures, c.Requests) }
+
+// open finds a record: standard input, a file, or an artifact.
+func (o *rolloutReplayOptions) open(ctx context.Context, name string) (io.ReadCloser, error) {
+	if name == "-" {
+		return io.NopCloser(o.in), nil
+	}
+	file, err := os.Open(name) //nolint:gosec // the user names the file
+	if !errors.Is(err, os.ErrNotExist) || !strings.Contains(name, "records/") {
+		if err != nil {
+			return nil, fmt.Errorf("%w; write a file, - for standard input, or a record in the registry such as records/xiaoai-digits:v2.1.0-1", err)
+		}
+		return file, nil
+	}
+	return o.pull(ctx, name)
+}
+
+// pull brings a record from the registry. Its file is gone once it is closed.
+func (o *rolloutReplayOptions) pull(ctx context.Context, name string) (io.ReadCloser, error) {
+	from, options, err := o.parse(name)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "suoke-replay-")
+	if err != nil {
+		return nil, fmt.Errorf("making room for %s: %w", name, err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	if _, err := store.Pull(ctx, from, dir, options); err != nil {
+		return nil, fmt.Errorf("%w%s", err, hint(err, from))
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*.jsonl"))
+	if err != nil || len(files) != 1 {
+		return nil, fmt.Errorf("%s is no record: it has %d files of JSON lines and not one", from, len(files))
+	}
+	// The name may go while the file is read.
+	return os.Open(files[0])
+}

@@ -97,6 +97,10 @@ unit: cluster onnxruntime ## Run the tests of packages; some start an API server
 e2e: cluster images models ## Run the end-to-end tests on a cluster of their own
 	go test -count=1 -timeout=50m -parallel=4 -v ./test/e2e -e2e
 
+.PHONY: crash
+crash: cluster ## Break the operator at every write and call of every kind of release (make unit takes a sample)
+	go test -count=1 -timeout=60m ./test/crash -all
+
 .PHONY: bench
 bench: cluster ## Run the benchmarks; the last is a thousand releases on one operator
 	go test -run='^$$' -bench=. -benchmem ./internal/...

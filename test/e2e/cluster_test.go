@@ -62,13 +62,13 @@ func TestLocalCluster(t *testing.T) {
 // kill ends one component as a crash would, and waits until another process has taken its place and the node is Ready.
 func (s *system) kill(t *testing.T, component string) {
 	t.Helper()
-	old := processes(t)[component]
+	old := processes(t, localCluster)[component]
 	if old == 0 {
 		t.Fatalf("%s does not run", component)
 	}
 	asRoot(t, "kill", "-9", strconv.Itoa(old))
 	eventually(t, time.Minute, func(context.Context) string {
-		if now := processes(t)[component]; now == 0 || now == old {
+		if now := processes(t, localCluster)[component]; now == 0 || now == old {
 			return component + " was not started again"
 		}
 		if out, err := s.try(t, "kubectl", "get", "--raw", "/readyz"); err != nil {
@@ -108,8 +108,8 @@ func (s *system) holder(t *testing.T) int {
 	return parent
 }
 
-// processes are those of the test's cluster, by what they call themselves.
-func processes(t *testing.T) map[string]int {
+// processes are those of a cluster, by what they call themselves.
+func processes(t *testing.T, cluster string) map[string]int {
 	t.Helper()
 	files, err := filepath.Glob("/proc/[0-9]*/cgroup")
 	if err != nil {
@@ -118,7 +118,7 @@ func processes(t *testing.T) map[string]int {
 	found := map[string]int{}
 	for _, file := range files {
 		groups, err := os.ReadFile(file)
-		if err != nil || !bytes.Contains(groups, []byte("/"+localCluster)) {
+		if err != nil || !bytes.Contains(groups, []byte("/"+cluster)) {
 			continue // it ended meanwhile, or is not the cluster's
 		}
 		line, err := os.ReadFile(filepath.Join(filepath.Dir(file), "cmdline"))
@@ -139,7 +139,7 @@ func processes(t *testing.T) map[string]int {
 func host(t *testing.T) map[string][]string {
 	t.Helper()
 	seen := map[string][]string{}
-	for name := range processes(t) {
+	for name := range processes(t, localCluster) {
 		seen["processes"] = append(seen["processes"], name)
 	}
 	mounts, err := os.ReadFile("/proc/self/mounts")

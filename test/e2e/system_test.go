@@ -36,7 +36,7 @@ var (
 
 // system is the running system under test.
 type system struct {
-	client client.Client
+	client client.WithWatch
 	root   string
 	dir    string
 	env    []string
@@ -61,6 +61,8 @@ func TestSystem(t *testing.T) {
 		{"every panel of the dashboard has its metrics", showsDashboard, false},
 		{"new Pods get their share", sharesWithNewPods, false},
 		{"a rolling update and a blue-green switch lose nothing", rollsAndSwitches, false},
+		{"releases under load fail no request and move no session against the rule", releasesUnderLoad, false},
+		{"the engine's scripts are played by the cluster", playsScripts, false},
 		{"an operator that is killed in mid-canary loses nothing", survivesOperator, false},
 		{"a registry that is deleted before a scale-up only delays it", survivesRegistry, false},
 		{"bad input ends in a clear condition", answersBadInput, false},
@@ -94,7 +96,8 @@ func start(t *testing.T) *system {
 		}
 	})
 	s.run(t, "bin/suoke", "up", "--dir", s.dir, "--name", "e2e", "--network", "7", "--api-port", "16443",
-		"--publish", "13000="+namespace+"/suokelife-service:80", "--publish", "15000="+namespace+"/model-registry:5000")
+		"--publish", "13000="+namespace+"/suokelife-service:80", "--publish", "15000="+namespace+"/model-registry:5000",
+		"--publish", "14000="+namespace+"/model-router:8080")
 	s.run(t, "bin/suoke", "image", "load", "--cluster-dir", s.dir)
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {
@@ -105,7 +108,7 @@ func start(t *testing.T) *system {
 		t.Fatal(err)
 	}
 	ctrl.SetLogger(logr.Discard())
-	if s.client, err = client.New(config, client.Options{Scheme: scheme}); err != nil {
+	if s.client, err = client.NewWithWatch(config, client.Options{Scheme: scheme}); err != nil {
 		t.Fatal(err)
 	}
 	return s

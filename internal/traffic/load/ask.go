@@ -75,7 +75,8 @@ func readStream(body io.Reader) (version string, err error) {
 			continue
 		}
 		if string(data) == streamEnd && events > 0 {
-			return version, nil
+			_, err := io.Copy(io.Discard, body) // so that the connection can be used again
+			return version, err
 		}
 		var a answer
 		if err := json.Unmarshal(data, &a); err != nil || a.Error != "" {

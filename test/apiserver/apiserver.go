@@ -40,9 +40,12 @@ type Server struct {
 	environment *envtest.Environment
 }
 
+// Tests are a package's: *testing.M, or what does more before and after.
+type Tests interface{ Run() int }
+
 // Main starts a server, hands it to use, runs the package's tests and stops it. Call it from TestMain and exit with
-// what it returns.
-func Main(m *testing.M, use func(*Server)) int {
+// what it returns. What still watches the server keeps it from stopping.
+func Main(m Tests, use func(*Server)) int {
 	server, err := start()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "starting an API server:", err)

@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	suokev1 "github.com/suoke-life/suoke/api/v1"
@@ -28,10 +29,15 @@ const annotationApplied = "suoke.life/applied"
 // apply carries a decision out: the memory first, then what follows from it, then what people see of it. Each part
 // may be repeated.
 func (m *models) apply(ctx context.Context, seen *observed, made decided) error {
+	seen.judge = m.begun(seen, made.State)
 	if err := m.applyMemory(ctx, seen, made); err != nil {
 		return err
 	}
 	m.routers.follow(seen.model.Name, made.following)
+	m.recordings.settle(seen.model.Name, made.State)
+	if made.moves {
+		return nil
+	}
 	if err := m.applyRunning(ctx, seen, made); err != nil {
 		return errors.Join(err, m.applyRejection(ctx, seen, made, err))
 	}
@@ -46,6 +52,8 @@ func (m *models) apply(ctx context.Context, seen *observed, made decided) error 
 
 // applyRunning brings what runs to what was decided. One version that cannot be applied keeps no other from it.
 func (m *models) applyRunning(ctx context.Context, seen *observed, made decided) error {
+	seen.standing = m.stood(seen)
+	defer m.standing.Store(seen.model.Name, seen.standing)
 	var errs []error
 	for id, replicas := range made.Replicas {
 		errs = append(errs, m.applyVersion(ctx, seen, id, replicas))
@@ -54,6 +62,25 @@ func (m *models) applyRunning(ctx context.Context, seen *observed, made decided)
 		return err
 	}
 	return m.applyEvaluations(ctx, seen, made)
+}
+
+// stood is what is known of the objects that are there.
+func (m *models) stood(seen *observed) map[types.UID]standing {
+	stored, _ := m.standing.Load(seen.model.Name)
+	before, _ := stored.(map[types.UID]standing)
+	all := map[types.UID]standing{}
+	keep := func(uid types.UID) {
+		if s, found := before[uid]; found {
+			all[uid] = s
+		}
+	}
+	for _, d := range seen.deployments {
+		keep(d.UID)
+	}
+	for _, s := range seen.services {
+		keep(s.UID)
+	}
+	return all
 }
 
 // applyRejection shows people what the API server has against an object: it takes what is in spec for wrong, or a quota
@@ -71,9 +98,12 @@ func (m *models) applyMemory(ctx context.Context, seen *observed, made decided) 
 		return nil
 	}
 	seen.judge.SavedAt = seen.now
-	if err := remember(ctx, m.Client, seen.model, seen.memory, made.State, seen.judge, made.route); err != nil {
+	m.recalled.Delete(seen.model.Name) // whatever becomes of the write
+	written, err := remember(ctx, m.Client, seen.model, seen.memory, made.State, seen.judge, made.route)
+	if err != nil {
 		return err
 	}
+	m.recalled.Store(seen.model.Name, written)
 	fresh := added(seen.memory.state.History, made.State.History)
 	m.Metrics.count(seen.model.Name, fresh)
 	for _, t := range fresh {
@@ -91,14 +121,18 @@ func added(before, after []rollout.Transition) []rollout.Transition {
 func (m *models) applyVersion(ctx context.Context, seen *observed, id rollout.ID, replicas int) error {
 	f, known := seen.known[id]
 	if !known {
-		return fmt.Errorf("the state of %s names version %s, whose ControllerRevision is gone", seen.model.Name, id)
+		seen.trouble = &Problem{Reason: suokev1.ReasonRevisionMissing, Err: fmt.Errorf(
+			"the ControllerRevision %s was deleted, so what runs of that version stays as it is; release another version", id)}
+		return nil
 	}
-	service := f.Version.Service(seen.model.Namespace)
-	if err := m.applyObject(ctx, seen.model, service, existing(seen.services[id])); err != nil {
+	if err := m.applyObject(ctx, seen, existing(seen.services[id]), 0, func() client.Object {
+		return f.Version.Service(seen.model.Namespace)
+	}); err != nil {
 		return err
 	}
-	deployment := f.Version.Deployment(seen.model.Namespace, int32(min(replicas, 1000))) //nolint:gosec // bounded here
-	return m.applyObject(ctx, seen.model, deployment, existing(seen.deployments[id]))
+	return m.applyObject(ctx, seen, existing(seen.deployments[id]), replicas, func() client.Object {
+		return f.Version.Deployment(seen.model.Namespace, int32(min(replicas, 1000))) //nolint:gosec // bounded here
+	})
 }
 
 // existing keeps a nil pointer from becoming an interface that is not nil.
@@ -112,9 +146,20 @@ func existing[T any, P interface {
 	return p
 }
 
-// applyObject applies an object of the model, unless the same was applied before and still stands.
-func (m *models) applyObject(ctx context.Context, model *suokev1.AIModel, wanted, there client.Object) error {
-	wanted.SetOwnerReferences([]metav1.OwnerReference{owner(model)})
+// standing is an object as it was found to be what follows from its frozen version and that many replicas.
+type standing struct {
+	resourceVersion string
+	replicas        int
+}
+
+// applyObject applies an object of the model, unless the same was applied before and still stands. One that is as it was
+// found before is not built anew to see that.
+func (m *models) applyObject(ctx context.Context, seen *observed, there client.Object, replicas int, build func() client.Object) error {
+	if there != nil && seen.standing[there.GetUID()] == (standing{there.GetResourceVersion(), replicas}) {
+		return nil
+	}
+	wanted := build()
+	wanted.SetOwnerReferences([]metav1.OwnerReference{owner(seen.model)})
 	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(wanted)
 	if err != nil {
 		return fmt.Errorf("applying %s: %w", wanted.GetName(), err)
@@ -125,6 +170,7 @@ func (m *models) applyObject(ctx context.Context, model *suokev1.AIModel, wanted
 		return fmt.Errorf("applying %s: %w", wanted.GetName(), err)
 	}
 	if there != nil && there.GetAnnotations()[annotationApplied] == hash && sameReplicas(wanted, there) {
+		seen.standing[there.GetUID()] = standing{there.GetResourceVersion(), replicas}
 		return nil
 	}
 	object := &unstructured.Unstructured{Object: fields}
@@ -198,7 +244,8 @@ func (m *models) applyDeletions(ctx context.Context, seen *observed, made decide
 	needed := func(id rollout.ID) bool {
 		_, runs := made.Replicas[id]
 		_, refused := made.State.Refused[id]
-		return runs || refused || id == seen.wanted
+		watched := made.State.Watch != nil && id == made.State.Watch.Previous
+		return runs || refused || watched || id == seen.wanted
 	}
 	for _, f := range surplus(seen.known, needed) {
 		remove(f.revision)

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -37,6 +38,11 @@ type cluster struct {
 	evaluated map[string]ending
 	// failing is the share of a version's requests that fail.
 	failing map[string]float64
+	// slow versions take that many times the 2 ms that others do; of mirrored answers of a version a share disagrees.
+	slow        map[string]float64
+	disagreeing map[string]float64
+	// ahead is by how many seconds the router's clock is ahead.
+	ahead int64
 	// counted are the seconds that the router has counted, confirmed the revision that it applies, by model.
 	counted  map[string][]route.Second
 	revision map[string]int64
@@ -59,6 +65,7 @@ func newCluster(t *testing.T, c client.Client, namespace string) *cluster {
 	k := &cluster{
 		client: c, namespace: namespace,
 		unschedulable: map[string]string{}, crashing: map[string]string{}, evaluated: map[string]ending{}, failing: map[string]float64{},
+		slow: map[string]float64{}, disagreeing: map[string]float64{},
 		counted: map[string][]route.Second{}, revision: map[string]int64{}, versions: map[string]string{},
 	}
 	router := httptest.NewServer(http.HandlerFunc(k.report))
@@ -263,9 +270,16 @@ func (k *cluster) count(ctx context.Context, unix int64) {
 				continue
 			}
 			n := int64(v.Weight)
-			k.counted[r.Model] = append(k.counted[r.Model], route.Second{
-				Unix: unix, ID: v.ID, Pod: v.ID + "-0", Requests: n, Failures: int64(float64(n) * k.failing[v.Version]), LatencySum: n * 2000,
-			})
+			took := time.Duration(float64(2*time.Millisecond) * max(1, k.slow[v.Version]))
+			second := route.Second{
+				Unix: unix + k.ahead, ID: v.ID, Pod: v.ID + "-0", Requests: n, Failures: int64(float64(n) * k.failing[v.Version]),
+				LatencySum: n * took.Microseconds(), Latencies: map[int]int64{route.Bucket(took): n},
+			}
+			if v.ShadowPercentage > 0 {
+				second.Mirrored = int64(v.ShadowPercentage)
+				second.Disagreed = int64(float64(v.ShadowPercentage) * k.disagreeing[v.Version])
+			}
+			k.counted[r.Model] = append(k.counted[r.Model], second)
 		}
 	}
 }
@@ -285,12 +299,15 @@ func (k *cluster) report(w http.ResponseWriter, req *http.Request) {
 		http.Error(w, "silent", http.StatusServiceUnavailable)
 		return
 	}
-	out := route.Report{Router: "model-router-0", Process: "1", Now: time.Now().Unix() - 1, Models: map[string]route.ModelReport{}}
+	out := route.Report{Router: "model-router-0", Process: "1", Now: time.Now().Unix() - 1 + k.ahead, Models: map[string]route.ModelReport{}}
 	for _, object := range routes.Items {
 		r, err := route.Parse([]byte(object.Data[route.Key]))
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
+		}
+		if named := req.URL.Query()["model"]; len(named) > 0 && !slices.Contains(named, r.Model) {
+			continue
 		}
 		m := route.ModelReport{AppliedRevision: r.Revision, InFlight: map[string]int{}}
 		for id, version := range k.versions {

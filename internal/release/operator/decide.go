@@ -1,10 +1,10 @@
 package operator
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
 	"time"
+
+	"k8s.io/apimachinery/pkg/conversion"
 
 	suokev1 "github.com/suoke-life/suoke/api/v1"
 	"github.com/suoke-life/suoke/internal/release/rollout"
@@ -24,20 +24,25 @@ type decided struct {
 	route route.Route
 	// write says that the memory differs from what is stored.
 	write bool
-	// following says that the routers' next reports matter.
-	following bool
+	// moves says that it moves traffic. What follows from that is for the look that the write brings about: of many models
+	// whose traffic is to be moved at once, none waits for what follows at the others.
+	moves bool
+	// following is how much the routers' next reports matter.
+	following following
 	after     time.Duration
 }
 
 // decide is a function of what was observed.
 func (m *models) decide(seen *observed) decided {
-	d := decided{Decision: rollout.Decide(seen.memory.forgiven(seen.wanted, seen.model.Generation), policy(seen.model, seen.release, m.ProgressDeadline), seen.observation(), seen.now)}
-	d.route = routeOf(seen.model.Name, d.State, seen.known)
+	state := seen.memory.forgiven(seen.wanted, seen.model)
+	d := decided{Decision: rollout.Decide(state, policy(seen.model, seen.declared(), m.ProgressDeadline), seen.observation(), seen.now)}
+	d.route = routeOf(seen.model.Name, d.State, seen.known, seen.memory.route)
 	changed := !same(d.State, seen.memory.state) || !same(d.route, seen.memory.route)
 	stale := seen.judge.Last != seen.memory.judge.Last && seen.now.Sub(seen.memory.judge.SavedAt) >= persistJudgement
 	nothing := seen.memory.object == nil && same(d.State, rollout.State{})
 	d.write = changed && !nothing || stale
-	d.following = d.Progress.UnderWay || len(d.State.Retiring) > 0 || !confirmed(seen.routers, d.State.Revision)
+	d.moves = d.write && d.State.Revision != seen.memory.state.Revision
+	d.following = seen.follows(d.Decision)
 	d.after = resyncAfter
 	if d.After > 0 {
 		d.after = min(d.after, d.After)
@@ -45,14 +50,32 @@ func (m *models) decide(seen *observed) decided {
 	if seen.trouble != nil {
 		d.after = min(d.after, retryResolve)
 	}
+	if d.moves {
+		d.after = min(d.after, untilCached)
+	}
 	return d
 }
 
-// same compares as what is stored: nil and empty, and times with and without a monotonic clock, are alike there.
-func same(a, b any) bool {
-	x, errX := json.Marshal(a)
-	y, errY := json.Marshal(b)
-	return errX == nil && errY == nil && bytes.Equal(x, y)
+// alike compares as what is stored: nil and empty, and times with and without a monotonic clock, are the same there.
+var alike = conversion.EqualitiesOrDie(time.Time.Equal) //nolint:gochecknoglobals // built once and never written to
+
+func same(a, b any) bool { return alike.DeepEqual(a, b) }
+
+// follows says how much of what routers report is waited for: that they confirm a split, or answer their last requests to a
+// version that goes, is seen at once; of what they count, what changes a verdict.
+func (seen *observed) follows(d rollout.Decision) following {
+	if !confirmed(seen.routers, d.State.Revision) {
+		return closely
+	}
+	for _, retiree := range d.State.Retiring {
+		if !seen.now.Before(retiree.Until) {
+			return closely
+		}
+	}
+	if d.Progress.UnderWay || d.State.Watch != nil || len(d.State.Retiring) > 0 {
+		return byVerdict
+	}
+	return atRest
 }
 
 // confirmed says whether every ready router serves the revision.
@@ -65,13 +88,30 @@ func confirmed(all []rollout.Router, revision int64) bool {
 	return true
 }
 
-// policy is what the model and the ModelVersion say about the release of the wanted version.
+// declared is the ModelVersion that says how to go on: the wanted version's, but while that cannot begin, the one of the
+// version that is under way or in its rollback window.
+func (seen *observed) declared() *suokev1.ModelVersion {
+	name, state := seen.model.Spec.Version, seen.memory.state
+	if seen.wanted == "" || seen.model.Spec.Paused {
+		switch {
+		case state.Release != nil:
+			name = state.Release.Version
+		case state.Watch != nil:
+			name = state.Watch.Version
+		}
+	}
+	return describes(seen.versions, seen.model.Name, name)
+}
+
+// policy is what the model and the ModelVersion say about a release.
 func policy(model *suokev1.AIModel, version *suokev1.ModelVersion, deadline time.Duration) rollout.Policy {
 	how := defaultRelease()
 	if version != nil {
 		how = version.Spec
 	}
 	p := rollout.Policy{
+		Model:            model.Name,
+		Paused:           model.Spec.Paused,
 		Strategy:         rollout.Strategy(cmp.Or(model.Spec.Deployment.Strategy, suokev1.StrategyRollingUpdate)),
 		Replicas:         int(max(model.Spec.Deployment.Replicas, 1)),
 		ScaleDownDelay:   how.BlueGreen.ScaleDownDelay.Duration,
@@ -84,9 +124,13 @@ func policy(model *suokev1.AIModel, version *suokev1.ModelVersion, deadline time
 	if up := how.AutoPromotion.Criteria.MinUptime; up != nil {
 		p.MinUptime = up.Duration
 	}
+	if asked := how.Action; asked != nil {
+		p.Action = rollout.Action{Type: rollout.ActionType(asked.Type), Version: how.Version, Attempt: int(asked.Attempt)}
+	}
 	if how.CanaryDeployment.Enabled {
 		p.Strategy = rollout.Canary
 	}
+	p.Shadow = int(how.CanaryDeployment.ShadowPercentage)
 	for _, step := range how.CanaryDeployment.Steps {
 		p.Steps = append(p.Steps, rollout.Step{Weight: int(step.Weight), Hold: step.Duration.Duration})
 	}

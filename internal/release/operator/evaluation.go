@@ -54,6 +54,8 @@ type record struct {
 type evaluation struct {
 	outcome rollout.Outcome
 	message string
+	// attempt of the release that asks, or asked, for it.
+	attempt int
 	// record that the outcome stands on.
 	record *record
 	// fresh is a record that is not kept yet.
@@ -77,11 +79,14 @@ func parseRecords(revision *appsv1.ControllerRevision) ([]record, error) {
 // observeEvaluations says where the evaluation of each version stands that is wanted, a candidate or stable.
 func (m *models) observeEvaluations(seen *observed) {
 	seen.evaluations = map[rollout.ID]evaluation{}
-	state := seen.memory.forgiven(seen.wanted, seen.model.Generation)
-	attempt := 0
+	state := seen.memory.forgiven(seen.wanted, seen.model)
+	attempt, anew := 0, rollout.ID("")
 	ids := []rollout.ID{seen.wanted, state.Stable}
 	if release := state.Release; release != nil {
 		attempt = release.Attempt
+		if release.Anew {
+			anew = release.Candidate
+		}
 		ids = append(ids, release.Candidate)
 	} else if refusal, refused := state.Refused[seen.wanted]; refused {
 		attempt = state.Attempts[refusal.Version] // what the refusal stands on goes on being told
@@ -95,20 +100,21 @@ func (m *models) observeEvaluations(seen *observed) {
 		if id == seen.wanted {
 			gate = seen.model.Spec.Validation
 		}
-		seen.evaluations[id] = seen.evaluate(f, gate, attempt, seen.now)
+		seen.evaluations[id] = seen.evaluate(f, gate, attempt, id == anew, seen.now)
 	}
 }
 
-// evaluate finds what is known of a version's evaluation: a kept result for the same digests, else its Jobs.
-func (seen *observed) evaluate(f frozen, gate suokev1.Validation, attempt int, now time.Time) evaluation {
-	if r := seen.kept(f, gate.TestDataset); r != nil {
+// evaluate finds what is known of a version's evaluation: a kept result for the same digests, else its Jobs. A result of
+// before does not count if the evaluation is to be carried out anew.
+func (seen *observed) evaluate(f frozen, gate suokev1.Validation, attempt int, anew bool, now time.Time) evaluation {
+	if r := seen.kept(f, gate.TestDataset); r != nil && !anew {
 		return gated(r, gate)
 	}
 	if !enabled(gate.Enabled) {
 		return evaluation{outcome: rollout.EvaluationDisabled, message: "validation.enabled is false, so nothing was evaluated"}
 	}
 	ended := seen.ended(f, gate.TestDataset, attempt, now)
-	e := evaluation{due: manifest.JobName(f.Version.ID, seen.lastRun(f)+1)}
+	e := evaluation{attempt: attempt, due: manifest.JobName(f.Version.ID, seen.lastRun(f)+1)}
 	for _, r := range ended {
 		if !slices.ContainsFunc(f.records, func(k record) bool { return k.Job == r.Job }) {
 			e.fresh = &r
@@ -138,7 +144,8 @@ func (seen *observed) kept(f frozen, dataset string) *record {
 			continue
 		}
 		for i := range other.records {
-			if r := &other.records[i]; r.Result != nil && r.Dataset == dataset && seen.comparable(f, r.Result.Comparison) {
+			r := &other.records[len(other.records)-1-i]
+			if r.Result != nil && r.Dataset == dataset && seen.comparable(f, r.Result.Comparison) {
 				return r
 			}
 		}
@@ -341,7 +348,10 @@ func task(kind suokev1.ModelType) string {
 
 // engine is what the engine needs of an evaluation.
 func (e evaluation) engine() rollout.Evaluation {
-	out := rollout.Evaluation{Outcome: e.outcome, Message: e.message}
+	out := rollout.Evaluation{Outcome: e.outcome, Message: e.message, Attempt: e.attempt}
+	if e.record != nil {
+		out.Attempt = e.record.Attempt
+	}
 	if e.record != nil && e.record.Result != nil {
 		out.Accuracy = e.record.Result.Metrics.Accuracy
 	}

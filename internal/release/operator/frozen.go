@@ -55,7 +55,7 @@ func thaw(revision *appsv1.ControllerRevision) (frozen, error) {
 func (o *Operator) frozenVersions(ctx context.Context, model *suokev1.AIModel) (map[rollout.ID]frozen, error) {
 	var list appsv1.ControllerRevisionList
 	if err := o.Client.List(ctx, &list, client.InNamespace(model.Namespace),
-		client.MatchingLabels{manifest.LabelModel: ref.LabelValue(model.Name)}); err != nil {
+		client.MatchingFields{ofModel: ref.LabelValue(model.Name)}); err != nil {
 		return nil, fmt.Errorf("listing the versions of %s: %w", model.Name, err)
 	}
 	known := map[rollout.ID]frozen{}

@@ -1,6 +1,7 @@
 package operator
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"time"
@@ -48,10 +49,13 @@ func NewManager(cluster *rest.Config, namespace, address string, electLeader boo
 	models := cache.ByObject{Label: labels.NewSelector().Add(*ofModels)}
 	duration, renew, retry := leaseDuration, leaseRenew, leaseRetry
 	ready := &healthz.Handler{Checks: map[string]healthz.Checker{}}
-	mgr, err := ctrl.NewManager(cluster, ctrl.Options{
+	unlimited := rest.CopyConfig(cluster)
+	unlimited.QPS = -1 // left alone, a client holds itself to 5 requests a second of each kind; the API server is fair without
+	mgr, err := ctrl.NewManager(unlimited, ctrl.Options{
 		Scheme: scheme,
 		Cache: cache.Options{
 			DefaultNamespaces: map[string]cache.Config{namespace: {}},
+			DefaultTransform:  cache.TransformStripManagedFields(),
 			ByObject: map[client.Object]cache.ByObject{
 				&appsv1.Deployment{}:         models,
 				&appsv1.ControllerRevision{}: models,
@@ -78,6 +82,9 @@ func NewManager(cluster *rest.Config, namespace, address string, electLeader boo
 	if err != nil {
 		return nil, fmt.Errorf("setting up the operator: %w", err)
 	}
+	if err := index(mgr.GetFieldIndexer()); err != nil {
+		return nil, err
+	}
 	ready.Checks["cache"] = func(r *http.Request) error {
 		if !mgr.GetCache().WaitForCacheSync(r.Context()) {
 			return fmt.Errorf("the caches of %s are not filled yet", namespace)
@@ -85,4 +92,32 @@ func NewManager(cluster *rest.Config, namespace, address string, electLeader boo
 		return nil
 	}
 	return mgr, nil
+}
+
+// ofModel is the field by which the cache finds what belongs to a model without looking at what belongs to others: the
+// model's name for ModelVersions, and its label for objects that the operator makes.
+const ofModel = "model"
+
+func index(fields client.FieldIndexer) error {
+	byLabel := func(o client.Object) []string { return []string{o.GetLabels()[manifest.LabelModel]} }
+	byReference := func(o client.Object) []string {
+		if version, ok := o.(*suokev1.ModelVersion); ok {
+			return []string{version.Spec.ModelRef}
+		}
+		return nil
+	}
+	for kind, name := range map[client.Object]client.IndexerFunc{
+		&suokev1.ModelVersion{}:      byReference,
+		&appsv1.ControllerRevision{}: byLabel,
+		&appsv1.Deployment{}:         byLabel,
+		&batchv1.Job{}:               byLabel,
+		&corev1.Pod{}:                byLabel,
+		&corev1.Service{}:            byLabel,
+	} {
+		// The informers begin later, with the manager.
+		if err := fields.IndexField(context.Background(), kind, ofModel, name); err != nil {
+			return fmt.Errorf("indexing the objects of models: %w", err)
+		}
+	}
+	return nil
 }

@@ -27,6 +27,8 @@ const (
 	judgementKey = "judgement.json"
 	// annotationGeneration is that of the AIModel when the memory was last written.
 	annotationGeneration = "suoke.life/generation"
+	// annotationAsked is a hash of what that AIModel asked for.
+	annotationAsked = "suoke.life/asked"
 )
 
 // memory is what the ConfigMap of a model's route holds.
@@ -36,23 +38,47 @@ type memory struct {
 	route  route.Route
 	state  rollout.State
 	judge  judge
-	// generation of the AIModel that was decided upon.
+	// generation of the AIModel that was decided upon, and what it asked for.
 	generation int64
+	asked      string
 }
 
 func routeName(model string) string { return model + "-route" }
 
-// recall reads a model's memory. It goes to the API server: a cache that lags would make the engine repeat itself.
-func recall(ctx context.Context, live client.Reader, namespace, model string) (memory, error) {
+// recall reads a model's memory. A cache that lags would make the engine repeat itself, so what it holds counts only if it is
+// what was last read from the API server, or written to it.
+func (o *Operator) recall(ctx context.Context, namespace, model string) (memory, error) {
 	var object corev1.ConfigMap
-	err := live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: routeName(model)}, &object)
+	key := client.ObjectKey{Namespace: namespace, Name: routeName(model)}
+	if last, known := o.recalled.Load(model); known {
+		if err := o.Client.Get(ctx, key, &object); err == nil && object.ResourceVersion == last {
+			return o.parse(model, &object)
+		}
+	}
+	object = corev1.ConfigMap{}
+	err := o.Live.Get(ctx, key, &object)
 	if apierrors.IsNotFound(err) {
 		return memory{}, nil
 	}
 	if err != nil {
 		return memory{}, fmt.Errorf("reading the route of %s: %w", model, err)
 	}
-	return parseMemory(&object)
+	o.recalled.Store(model, object.ResourceVersion)
+	return o.parse(model, &object)
+}
+
+// parse parses a model's memory, unless it is what was parsed last. Nobody may write to what it returns.
+func (o *Operator) parse(model string, object *corev1.ConfigMap) (memory, error) {
+	last, _ := o.parsed.Load(model)
+	if m, found := last.(memory); found && m.object.UID == object.UID && m.object.ResourceVersion == object.ResourceVersion {
+		return m, nil
+	}
+	m, err := parseMemory(object)
+	if err == nil {
+		m.judge.Recent = slices.Clip(m.judge.Recent) // what is appended goes elsewhere
+		o.parsed.Store(model, m)
+	}
+	return m, err
 }
 
 func parseMemory(object *corev1.ConfigMap) (memory, error) {
@@ -71,30 +97,42 @@ func parseMemory(object *corev1.ConfigMap) (memory, error) {
 		}
 		m.generation = generation
 	}
+	m.asked = object.Annotations[annotationAsked]
 	return m, nil
 }
 
 // ahead says that a later AIModel was decided upon than this one: the cache that it was read from lags.
 func (m memory) ahead(generation int64) bool { return m.generation > generation }
 
+// askedFor is a hash of what an AIModel asks for, but for what says nothing of a version: its scale, and a pause.
+func askedFor(model *suokev1.AIModel) string {
+	spec := model.Spec.DeepCopy()
+	spec.Paused, spec.Deployment.Replicas = false, 0
+	hash, err := hashOf(map[string]any{"spec": spec})
+	if err != nil {
+		return "" // as what was never decided upon
+	}
+	return hash
+}
+
 // forgiven is the state with nothing held against a version: what a person changed in spec may be what was wrong.
-func (m memory) forgiven(wanted rollout.ID, generation int64) rollout.State {
+func (m memory) forgiven(wanted rollout.ID, model *suokev1.AIModel) rollout.State {
 	state := m.state
-	if _, refused := state.Refused[wanted]; refused && generation > m.generation {
+	if _, refused := state.Refused[wanted]; refused && model.Generation > m.generation && askedFor(model) != m.asked {
 		state.Refused = maps.Clone(state.Refused)
 		delete(state.Refused, wanted)
 	}
 	return state
 }
 
-// remember writes route and state in one piece, if they differ from what was read. A write by another operator since
-// then makes it fail, and the decision is taken anew.
-func remember(ctx context.Context, c client.Client, model *suokev1.AIModel, was memory, state rollout.State, j judge, r route.Route) error {
+// remember writes route and state in one piece, and returns the resourceVersion of what was written. A write by another
+// operator since it was read makes it fail, and the decision is taken anew.
+func remember(ctx context.Context, c client.Client, model *suokev1.AIModel, was memory, state rollout.State, j judge, r route.Route) (string, error) {
 	data := map[string]string{}
 	for key, value := range map[string]any{route.Key: r, stateKey: state, judgementKey: j} {
 		text, err := json.Marshal(value)
 		if err != nil {
-			return fmt.Errorf("writing %s of %s: %w", key, model.Name, err)
+			return "", fmt.Errorf("writing %s of %s: %w", key, model.Name, err)
 		}
 		data[key] = string(text)
 	}
@@ -106,15 +144,15 @@ func remember(ctx context.Context, c client.Client, model *suokev1.AIModel, was 
 					route.Label: "true", manifest.LabelModel: ref.LabelValue(model.Name),
 					"app.kubernetes.io/name": ref.LabelValue(model.Name), "app.kubernetes.io/part-of": "suoke", "app.kubernetes.io/component": "route",
 				},
-				Annotations:     map[string]string{manifest.AnnotationModel: model.Name, annotationGeneration: strconv.FormatInt(model.Generation, 10)},
+				Annotations:     map[string]string{manifest.AnnotationModel: model.Name, annotationGeneration: strconv.FormatInt(model.Generation, 10), annotationAsked: askedFor(model)},
 				OwnerReferences: []metav1.OwnerReference{owner(model)},
 			},
 			Data: data,
 		}
 		if err := c.Create(ctx, object, client.FieldOwner(FieldManager)); err != nil {
-			return fmt.Errorf("creating the route of %s: %w", model.Name, err)
+			return "", fmt.Errorf("creating the route of %s: %w", model.Name, err)
 		}
-		return nil
+		return object.ResourceVersion, nil
 	}
 	object := was.object.DeepCopy()
 	object.Data = data
@@ -122,28 +160,68 @@ func remember(ctx context.Context, c client.Client, model *suokev1.AIModel, was 
 		object.Annotations = map[string]string{}
 	}
 	object.Annotations[annotationGeneration] = strconv.FormatInt(model.Generation, 10)
+	object.Annotations[annotationAsked] = askedFor(model)
 	if err := c.Update(ctx, object, client.FieldOwner(FieldManager)); err != nil {
-		return fmt.Errorf("writing the route of %s: %w", model.Name, err)
+		return "", fmt.Errorf("writing the route of %s: %w", model.Name, err)
 	}
-	return nil
+	return object.ResourceVersion, nil
 }
 
-// routeOf is the split that the state asks for, with what routers need of each version.
-func routeOf(model string, state rollout.State, known map[rollout.ID]frozen) route.Route {
+// routeOf is the split that the state asks for, with what routers need of each version. A version whose ControllerRevision
+// was deleted stays as the route before had it: its traffic does not depend on that.
+func routeOf(model string, state rollout.State, known map[rollout.ID]frozen, before route.Route) route.Route {
 	r := route.Route{Model: model, Revision: state.Revision, Stable: string(state.Stable)}
 	if state.Release != nil && state.Weights[state.Release.Candidate] > 0 && state.Release.Candidate != state.Stable {
 		r.Candidate = string(state.Release.Candidate)
 	}
-	listed := func(id rollout.ID) bool { return id == state.Stable || state.Weights[id] > 0 }
-	for id, f := range known {
-		if !listed(id) {
+	if w := state.Watch; w != nil && state.Stable == w.Candidate && kept(state, w.Previous) {
+		// What fails in the rollback window is asked of the version before, as in a canary.
+		r.Stable, r.Candidate = string(w.Previous), string(w.Candidate)
+	}
+	for _, id := range listed(state) {
+		v, found := before.Version(string(id))
+		if f, is := known[id]; is {
+			v, found = f.routed(), true
+		}
+		if !found {
 			continue
 		}
-		r.Versions = append(r.Versions, route.Version{
-			ID: string(id), Version: f.Version.Version, Weight: state.Weights[id], Digest: f.Version.Digest,
-			Port: int(f.Version.Template.Port), MayReask: f.Version.Template.MayReask,
-		})
+		v.Weight, v.ShadowPercentage = state.Weights[id], 0
+		if r.Candidate == v.ID && v.Weight < 100 {
+			v.ShadowPercentage = state.Release.Shadow
+		}
+		r.Versions = append(r.Versions, v)
 	}
 	slices.SortFunc(r.Versions, func(a, b route.Version) int { return cmp.Compare(a.ID, b.ID) })
 	return r
+}
+
+// kept says that a version which lost its last weight still has its Pods.
+func kept(state rollout.State, id rollout.ID) bool {
+	_, retiring := state.Retiring[id]
+	return retiring
+}
+
+// listed are the versions that routers may have to reach: stable, those with a weight, and the one that is warm in the
+// rollback window.
+func listed(state rollout.State) []rollout.ID {
+	ids := slices.Collect(maps.Keys(state.Weights))
+	also := []rollout.ID{state.Stable}
+	if w := state.Watch; w != nil && kept(state, w.Previous) {
+		also = append(also, w.Previous)
+	}
+	for _, id := range also {
+		if id != "" && !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// routed is a version as routers know it.
+func (f frozen) routed() route.Version {
+	return route.Version{
+		ID: f.Version.ID, Version: f.Version.Version, Digest: f.Version.Digest,
+		Port: int(f.Version.Template.Port), MayReask: f.Version.Template.MayReask,
+	}
 }

@@ -15,8 +15,8 @@ const (
 
 // Metrics are what the operator exports about models.
 type Metrics struct {
-	accuracy, weight *prometheus.GaugeVec
-	releases         *prometheus.CounterVec
+	accuracy, weight, clock *prometheus.GaugeVec
+	releases, tooLate       *prometheus.CounterVec
 }
 
 // NewMetrics registers the operator's metrics.
@@ -29,10 +29,16 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 			Name: "suoke_release_weight", Help: "Share of the requests that a version is given, in percent.",
 		}, []string{"model", "version"}),
 		releases: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "suoke_releases_total", Help: "Releases that ended, by outcome: promoted, refused (no traffic was given) or rolled-back.",
+			Name: "suoke_releases_total", Help: "Releases that ended, by outcome: promoted, refused (no traffic was given) or rolled-back, also after a promotion within its rollback window.",
 		}, []string{"model", "outcome"}),
+		clock: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "suoke_router_clock_ahead_seconds", Help: "How far a router's clock is ahead of the operator's; what is more than a report's way explains is corrected.",
+		}, []string{"router"}),
+		tooLate: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "suoke_release_late_requests_total", Help: "Requests that routers reported when their second had been judged already.",
+		}, []string{"model"}),
 	}
-	for _, c := range []prometheus.Collector{m.accuracy, m.weight, m.releases} {
+	for _, c := range []prometheus.Collector{m.accuracy, m.weight, m.releases, m.clock, m.tooLate} {
 		if err := registry.Register(c); err != nil {
 			return nil, err
 		}
@@ -62,10 +68,12 @@ func (m *Metrics) count(model string, happened []rollout.Transition) {
 	for _, t := range happened {
 		switch t.To {
 		case rollout.Production:
-			m.releases.WithLabelValues(model, outcomePromoted).Inc()
+			if t.Reason != rollout.ReasonRestored { // which is the end of another version's release
+				m.releases.WithLabelValues(model, outcomePromoted).Inc()
+			}
 		case rollout.Rollback:
 			outcome := outcomeRefused
-			if t.From == rollout.InCanary {
+			if t.From == rollout.InCanary || t.From == rollout.Production {
 				outcome = outcomeRolledBack
 			}
 			m.releases.WithLabelValues(model, outcome).Inc()
@@ -75,7 +83,21 @@ func (m *Metrics) count(model string, happened []rollout.Transition) {
 }
 
 func (m *Metrics) forget(model string) {
-	for _, v := range []interface{ DeletePartialMatch(prometheus.Labels) int }{m.accuracy, m.weight, m.releases} {
+	for _, v := range []interface{ DeletePartialMatch(prometheus.Labels) int }{m.accuracy, m.weight, m.releases, m.tooLate} {
 		v.DeletePartialMatch(prometheus.Labels{"model": model})
+	}
+}
+
+// skew shows how far a router's clock is ahead of ours.
+func (m *Metrics) skew(router string, seconds int64) {
+	m.clock.WithLabelValues(router).Set(float64(seconds))
+}
+
+func (m *Metrics) forgetRouter(router string) { m.clock.DeleteLabelValues(router) }
+
+// late counts requests that came too late to be judged.
+func (m *Metrics) late(model string, requests int64) {
+	if requests > 0 {
+		m.tooLate.WithLabelValues(model).Add(float64(requests))
 	}
 }

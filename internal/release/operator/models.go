@@ -22,8 +22,12 @@ import (
 	"github.com/suoke-life/suoke/internal/manifest"
 )
 
-// concurrentModels are looked at side by side; each waits for the API server most of the time.
-const concurrentModels = 8
+// concurrentModels are looked at side by side; each waits for the API server most of the time. Fewer ModelVersions are, as
+// what they tell is less urgent than a route.
+const (
+	concurrentModels   = 16
+	concurrentVersions = 4
+)
 
 // untilPolled is when a model is looked at again that came up before the routers were asked for the first time.
 const untilPolled = 100 * time.Millisecond
@@ -54,6 +58,7 @@ func (m *models) register(mgr ctrl.Manager) error {
 		Named("aimodel").
 		For(&suokev1.AIModel{}).
 		Owns(&appsv1.Deployment{}).
+		Owns(&corev1.Service{}).
 		Owns(&batchv1.Job{}).
 		Owns(&corev1.ConfigMap{}).
 		Watches(&corev1.Pod{}, byAnnotation).
@@ -89,6 +94,12 @@ func (m *models) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, 
 	err := m.Client.Get(ctx, req.NamespacedName, &model)
 	if apierrors.IsNotFound(err) || err == nil && !model.DeletionTimestamp.IsZero() {
 		m.routers.forget(req.Name)
+		m.histories.forget(req.Name)
+		m.recordings.forget(req.Name)
+		m.judges.Delete(req.Name)
+		m.recalled.Delete(req.Name)
+		m.parsed.Delete(req.Name)
+		m.standing.Delete(req.Name)
 		m.Metrics.forget(req.Name)
 		return ctrl.Result{}, nil
 	}

@@ -10,11 +10,13 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	suokev1 "github.com/suoke-life/suoke/api/v1"
 	"github.com/suoke-life/suoke/internal/manifest"
 	"github.com/suoke-life/suoke/internal/model/ref"
+	"github.com/suoke-life/suoke/internal/release/analysis"
 	"github.com/suoke-life/suoke/internal/release/rollout"
 )
 
@@ -39,14 +41,19 @@ type observed struct {
 	jobs        map[rollout.ID][]*batchv1.Job
 	evaluations map[rollout.ID]evaluation
 	routers     []rollout.Router
-	judge       judge
+	// standing are those of the objects that are known to be as they should.
+	standing map[types.UID]standing
+	// config of the judgement to come; unlearned is the version that must wait for it before it has traffic.
+	config    analysis.Config
+	unlearned rollout.ID
+	judge     judge
 }
 
 // observe gathers; it writes nothing but the ControllerRevision of a version that is seen for the first time.
 func (m *models) observe(ctx context.Context, model *suokev1.AIModel) (*observed, error) {
 	seen := &observed{now: m.Now(), model: model}
 	var err error
-	if seen.memory, err = recall(ctx, m.Live, model.Namespace, model.Name); err != nil {
+	if seen.memory, err = m.recall(ctx, model.Namespace, model.Name); err != nil {
 		return nil, err
 	}
 	if seen.memory.object != nil && !metav1.IsControlledBy(seen.memory.object, model) {
@@ -64,8 +71,10 @@ func (m *models) observe(ctx context.Context, model *suokev1.AIModel) (*observed
 	if err := m.observeRunning(ctx, seen); err != nil {
 		return nil, err
 	}
+	seen.rebuild(m.routers.of(model.Name))
 	m.observeEvaluations(seen)
 	seen.routers = m.routers.of(model.Name)
+	m.observeHistory(ctx, seen)
 	seen.judge = m.judged(seen)
 	return seen, nil
 }
@@ -83,14 +92,10 @@ func (m *models) observeDeclared(ctx context.Context, seen *observed) error {
 	seen.verdict = AcceptModel(seen.model, around)
 
 	var declared suokev1.ModelVersionList
-	if err := m.Client.List(ctx, &declared, client.InNamespace(seen.model.Namespace)); err != nil {
+	if err := m.Client.List(ctx, &declared, client.InNamespace(seen.model.Namespace), client.MatchingFields{ofModel: seen.model.Name}); err != nil {
 		return fmt.Errorf("listing ModelVersions: %w", err)
 	}
-	for _, version := range declared.Items {
-		if version.Spec.ModelRef == seen.model.Name {
-			seen.versions = append(seen.versions, version)
-		}
-	}
+	seen.versions = declared.Items
 	seen.release = describes(seen.versions, seen.model.Name, seen.model.Spec.Version)
 	return nil
 }
@@ -120,7 +125,7 @@ func (m *models) observeRunning(ctx context.Context, seen *observed) error {
 	var pods corev1.PodList
 	var jobs batchv1.JobList
 	in := client.InNamespace(seen.model.Namespace)
-	of := client.MatchingLabels{manifest.LabelModel: ref.LabelValue(seen.model.Name)}
+	of := client.MatchingFields{ofModel: ref.LabelValue(seen.model.Name)}
 	if err := errors.Join(
 		m.Client.List(ctx, &deployments, in, of), m.Client.List(ctx, &services, in, of),
 		m.Client.List(ctx, &pods, in, of), m.Client.List(ctx, &jobs, in, of),
@@ -157,13 +162,19 @@ func versionOf(o client.Object) rollout.ID { return rollout.ID(o.GetLabels()[man
 
 // observation is what the engine needs of all that.
 func (seen *observed) observation() rollout.Observation {
-	o := rollout.Observation{Versions: map[rollout.ID]rollout.Version{}, Routers: seen.routers, Judgement: seen.judge.judgement(seen.memory.state.Release)}
+	o := rollout.Observation{Versions: map[rollout.ID]rollout.Version{}, Routers: seen.routers, Judgement: seen.judge.judgement(seen.memory.state)}
 	if seen.wanted != "" {
 		o.Wanted = rollout.Wanted{ID: seen.wanted, Version: seen.model.Spec.Version}
 	}
 	for id, f := range seen.known {
 		v := rollout.Version{Version: f.Version.Version, Evaluation: seen.evaluations[id].engine()}
+		if id == seen.unlearned && (v.Evaluation.Outcome == rollout.EvaluationPassed || v.Evaluation.Outcome == rollout.EvaluationDisabled) {
+			v.Evaluation.Outcome, v.Evaluation.Message = rollout.EvaluationRunning, "what stable's last day says about judging it is being found out"
+		}
 		v.Ready = len(seen.readyPods(id))
+		if d := seen.deployments[id]; d != nil && d.Spec.Replicas != nil {
+			v.Ready = min(v.Ready, int(*d.Spec.Replicas)) // those beyond are going
+		}
 		v.StuckReason, v.StuckMessage = stuck(seen.servers(id))
 		o.Versions[id] = v
 	}

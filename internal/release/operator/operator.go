@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/suoke-life/suoke/internal/model/ref"
 	"github.com/suoke-life/suoke/internal/profile"
@@ -83,21 +84,38 @@ type Operator struct {
 	Live     client.Reader
 	Events   events.EventRecorder
 	Resolver Resolver
+	// Recorder keeps the records of releases; without one they are not kept.
+	Recorder Recorder
 	Metrics  *Metrics
 	Log      *slog.Logger
 	// Now is the clock.
 	Now func() time.Time
 
-	routers *routers
-	// judges holds the judge of each model as far as this process has heard; see judged.
+	routers    *routers
+	histories  *histories
+	recordings *recordings
+	// judges holds what is judged of each model, and the judge as far as this process has heard; see judged.
 	judges sync.Map
+	// recalled holds the resourceVersion of each model's memory as it was last read from the API server or written to it; see
+	// recall.
+	recalled sync.Map
+	// parsed holds each model's memory as it was last parsed; see parse.
+	parsed sync.Map
+	// standing holds of each model's objects which of their versions were found to be as they should; see applyObject.
+	standing sync.Map
 }
 
 // Register adds every controller to the manager: this is the list of them.
 func (o *Operator) Register(mgr ctrl.Manager) error {
-	o.routers = newRouters(o.Client, o.Namespace, o.RouterService, o.RouterPort, o.Log, o.Now)
-	if err := mgr.Add(o.routers); err != nil {
-		return fmt.Errorf("adding the reader of the routers' reports: %w", err)
+	o.histories = newHistories(o, func(model string) { o.routers.rouse(model) })
+	o.recordings = newRecordings(o)
+	o.routers = newRouters(o, o.histories.tell, o.turns)
+	for what, runnable := range map[string]manager.Runnable{
+		"the reader of the routers' reports": o.routers, "the keeper of histories": o.histories, "the keeper of records": o.recordings,
+	} {
+		if err := mgr.Add(runnable); err != nil {
+			return fmt.Errorf("adding %s: %w", what, err)
+		}
 	}
 	if err := (&models{Operator: o}).register(mgr); err != nil {
 		return fmt.Errorf("adding the controller of AIModels: %w", err)

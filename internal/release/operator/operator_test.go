@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"strings"
@@ -46,6 +47,7 @@ type system struct {
 	*cluster
 	t        *testing.T
 	registry *registry
+	records  *records
 	stop     func()
 	deadline time.Duration
 }
@@ -54,7 +56,7 @@ func newSystem(t *testing.T) *system {
 	t.Helper()
 	t.Parallel()
 	namespace := server.Namespace(t)
-	s := &system{t: t, cluster: newCluster(t, server.Client, namespace), registry: &registry{held: map[string]string{}, troubled: map[string]*operator.Problem{}}, deadline: time.Minute}
+	s := &system{t: t, cluster: newCluster(t, server.Client, namespace), registry: &registry{held: map[string]string{}, troubled: map[string]*operator.Problem{}}, records: &records{kept: map[string]string{}}, deadline: time.Minute}
 	s.registry.hold("datasets/digits:latest")
 	s.start()
 	t.Cleanup(func() {
@@ -92,7 +94,7 @@ func (s *system) start() {
 			Agents:    profile.Embedded(), Runtimes: runtimes,
 		},
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Events: mgr.GetEventRecorder(operator.FieldManager),
-		Resolver: s.registry, Metrics: metrics, Log: log, Now: time.Now,
+		Resolver: s.registry, Recorder: s.records, Metrics: metrics, Log: log, Now: time.Now,
 	}
 	if err := op.Register(mgr); err != nil {
 		s.t.Fatal(err)
@@ -107,6 +109,34 @@ func (s *system) start() {
 		}
 		s.stop = nil
 	}
+}
+
+// records keeps the records of releases, unless it is told to refuse them.
+type records struct {
+	mu      sync.Mutex
+	refuses bool
+	kept    map[string]string
+}
+
+// Record keeps what is written.
+func (r *records) Record(_ context.Context, name string, write func(io.Writer) error) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.refuses {
+		return errors.New("the registry is full")
+	}
+	var text strings.Builder
+	if err := write(&text); err != nil {
+		return err
+	}
+	r.kept[name] = text.String()
+	return nil
+}
+
+func (r *records) get(name string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.kept[name]
 }
 
 // registry resolves what it was told to hold.

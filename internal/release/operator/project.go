@@ -66,7 +66,7 @@ func troubling(c metav1.Condition) bool {
 		return slices.Contains([]string{
 			suokev1.ReasonUnschedulable, suokev1.ReasonPodFailing, suokev1.ReasonRouterLagging, suokev1.ReasonArtifactInvalid, suokev1.ReasonArtifactNotFound,
 			suokev1.ReasonRegistryUnreachable, suokev1.ReasonDigestMismatch, suokev1.ReasonEvaluationError, suokev1.ReasonEvaluationFailed,
-			suokev1.ReasonProgressDeadline, suokev1.ReasonRollbackDisabled, suokev1.ReasonErrorRate, suokev1.ReasonInvalid,
+			suokev1.ReasonProgressDeadline, suokev1.ReasonRollbackDisabled, suokev1.ReasonErrorRate, suokev1.ReasonLatency, suokev1.ReasonDisagreement, suokev1.ReasonInvalid,
 		}, c.Reason)
 	}
 }
@@ -153,6 +153,11 @@ func situationOf(seen *observed, made decided) situation {
 		s.reason, s.message = refusal.Reason, fmt.Sprintf("%s was refused: %s", refusal.Version, refusal.Message)
 	case state.Stable == seen.wanted && s.serving:
 		s.phase = suokev1.ModelReady
+	case s.reason == suokev1.ReasonPaused:
+		s.phase = suokev1.ModelPending
+		if s.serving {
+			s.phase = suokev1.ModelReady
+		}
 	default:
 		s.phase = suokev1.ModelDeploying
 	}
@@ -230,7 +235,13 @@ func deploymentStatus(seen *observed, state rollout.State) *suokev1.DeploymentSt
 }
 
 // versionName is a version as people write it.
-func (seen *observed) versionName(id rollout.ID) string { return seen.known[id].Version.Version }
+func (seen *observed) versionName(id rollout.ID) string {
+	if f, known := seen.known[id]; known {
+		return f.Version.Version
+	}
+	v, _ := seen.memory.route.Version(string(id))
+	return v.Version
+}
 
 func truth(yes bool) metav1.ConditionStatus {
 	if yes {

@@ -27,8 +27,8 @@ func projectVersion(seen *observedVersion, now time.Time) *suokev1.ModelVersionS
 			ObservedGeneration: seen.version.Generation, LastTransitionTime: metav1.NewTime(now),
 		})
 	}
-	set(suokev1.ConditionAccepted, truth(seen.verdict.Accepted), seen.verdict.Reason, seen.verdict.Message)
 	if !seen.verdict.Accepted {
+		set(suokev1.ConditionAccepted, metav1.ConditionFalse, seen.verdict.Reason, seen.verdict.Message)
 		// What another ModelVersion tells is not told twice.
 		status.Phase, status.PromotionHistory, status.Weight = suokev1.VersionDraft, nil, 0
 		meta.RemoveStatusCondition(&status.Conditions, suokev1.ConditionProgressing)
@@ -40,18 +40,20 @@ func projectVersion(seen *observedVersion, now time.Time) *suokev1.ModelVersionS
 	status.Phase, status.PromotionHistory = phases(state.History, name)
 	status.Weight = seen.memory.weight(name)
 	status.StepIndex = 0
+	status.Attempt = int32(state.Attempts[name]) //nolint:gosec // counts releases
 	under := state.Release != nil && state.Release.Version == name
 	if !under && status.Weight == 100 {
 		// Another template of the same version may have been returned since.
 		status.Phase = suokev1.VersionProduction
 	}
 	if under {
-		status.Attempt = int32(state.Release.Attempt)        //nolint:gosec // counts releases
 		status.StepIndex = int32(max(state.Release.Step, 0)) //nolint:gosec // an index into at most 32 steps
 		if status.Phase == suokev1.VersionDraft {
 			status.Phase = suokev1.VersionTesting
 		}
 	}
+	action := acceptAction(seen.version.Spec.Action, name, status.Phase, state)
+	set(suokev1.ConditionAccepted, truth(action.Accepted), action.Reason, action.Message)
 	if seen.memory.judge.Version == name {
 		status.Evidence = seen.memory.judge.evidence()
 		status.Metrics = seen.memory.judge.metrics()
@@ -61,7 +63,7 @@ func projectVersion(seen *observedVersion, now time.Time) *suokev1.ModelVersionS
 	if wanted {
 		seen.copyCondition(suokev1.ConditionValidated, set)
 	}
-	if len(status.PromotionHistory) > 0 && !under {
+	if len(status.PromotionHistory) > 0 && !under && !seen.waits() {
 		// What the model's status says may be of a moment before the release ended.
 		reason, message := splitReason(status.PromotionHistory[len(status.PromotionHistory)-1].Reason)
 		set(suokev1.ConditionProgressing, metav1.ConditionFalse, reason, message)
@@ -69,6 +71,12 @@ func projectVersion(seen *observedVersion, now time.Time) *suokev1.ModelVersionS
 		seen.copyCondition(suokev1.ConditionProgressing, set)
 	}
 	return status
+}
+
+// waits says that the version is to be released and a pause keeps it from beginning.
+func (seen *observedVersion) waits() bool {
+	c := meta.FindStatusCondition(seen.model.Status.Conditions, suokev1.ConditionProgressing)
+	return seen.version.Spec.Version == seen.model.Spec.Version && c != nil && c.Status == metav1.ConditionFalse && c.Reason == suokev1.ReasonPaused
 }
 
 // measure shows the accuracy of a version that was evaluated, also where no canary was judged.
@@ -101,7 +109,7 @@ func phases(history []rollout.Transition, version string) (suokev1.VersionPhase,
 		}
 		phase = suokev1.VersionPhase(t.To)
 		all = append(all, suokev1.Transition{
-			FromPhase: suokev1.VersionPhase(t.From), ToPhase: phase, Timestamp: metav1.NewTime(t.At), Reason: joinReason(t.Reason, t.Message),
+			FromPhase: suokev1.VersionPhase(t.From), ToPhase: phase, Timestamp: whole(t.At), Reason: joinReason(t.Reason, t.Message),
 		})
 	}
 	return phase, all[max(0, len(all)-keptTransitions):]
@@ -133,11 +141,10 @@ func (m *models) applyGenerated(ctx context.Context, seen *observed, made decide
 				Labels:          map[string]string{LabelGenerated: "true", "app.kubernetes.io/part-of": "suoke"},
 				OwnerReferences: []metav1.OwnerReference{owner(seen.model)},
 			},
-			Spec: suokev1.ModelVersionSpec{
-				ModelRef: seen.model.Name, Version: name,
-				Description: "Made by the operator, as no ModelVersion says how this version is released. One that does takes its place.",
-			},
+			Spec: defaultRelease(),
 		}
+		version.Spec.ModelRef, version.Spec.Version = seen.model.Name, name
+		version.Spec.Description = "Made by the operator, as no ModelVersion says how this version is released. One that does takes its place."
 		if err := m.Client.Create(ctx, version, client.FieldOwner(FieldManager)); err != nil {
 			return fmt.Errorf("generating the ModelVersion of %s %s: %w", seen.model.Name, name, err)
 		}
@@ -155,3 +162,6 @@ func (m memory) weight(version string) int32 {
 	}
 	return int32(sum)
 }
+
+// whole is a time as the API server keeps it: a status with more would differ from itself for ever.
+func whole(at time.Time) metav1.Time { return metav1.NewTime(at.Truncate(time.Second)) }

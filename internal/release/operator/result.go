@@ -1,8 +1,6 @@
 package operator
 
 import (
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	suokev1 "github.com/suoke-life/suoke/api/v1"
 	"github.com/suoke-life/suoke/internal/model/evaluate"
 	"github.com/suoke-life/suoke/internal/release/rollout"
@@ -35,7 +33,7 @@ func (e evaluation) project(version string) *suokev1.ValidationResults {
 		return nil
 	}
 	r := e.record.Result
-	at := metav1.NewTime(e.record.At)
+	at := whole(e.record.At)
 	out := &suokev1.ValidationResults{
 		Passed: e.outcome == rollout.EvaluationPassed, Metrics: suokev1.Measurements(r.Metrics), Timestamp: &at, Version: version,
 		Rows:        int32(min(r.Rows, 1<<30)), //nolint:gosec // bounded here

@@ -7,9 +7,11 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -24,19 +26,32 @@ import (
 )
 
 const (
-	// pollEvery router, and how long it may take to answer.
+	// pollEvery router for the models that are followed, and how long it may take to answer.
 	pollEvery   = time.Second
 	pollTimeout = 800 * time.Millisecond
+	// restRounds polls go by until a model that is not followed is asked for again, and until every router is asked what it
+	// serves at all. Routers keep their seconds six times as long.
+	restRounds = 20
+	// judgingRounds polls go by until a model whose verdict stays is looked at again, so that what people see of it is fresh.
+	judgingRounds = 3
 	// maxReport bounds what is read of one report.
 	maxReport = 16 << 20
+	// askedAtOnce models share one report, and fewer if many seconds of each are missing: its address and its answer stay
+	// within what both sides read.
+	askedAtOnce      = 50
+	askedAtOnceLong  = 8
+	longAgo          = 30
+	longestAddresses = 32 << 10
 	// keepSeconds of what was counted, as long as routers keep theirs.
 	keepSeconds = 120
-	// lateAfter is how long a second waits for routers that did not answer.
+	// lateAfter is how many seconds a second waits for routers that did not answer.
 	lateAfter = 3
+	// skewed is by how many seconds a router's clock may differ from ours without being corrected.
+	skewed = 2
 )
 
-// routers reads the reports of every router Pod once a second while the operator leads, and wakes the models that are
-// followed. It promises that what a router counted in a second stands in the sum once, and drops what comes too late.
+// routers reads the reports of every router Pod while the operator leads, and wakes the models that are followed. It
+// promises that what a router counted in a second stands in the sum once, under our clock, and counts what comes too late.
 type routers struct {
 	pods      client.Reader
 	namespace string
@@ -44,17 +59,35 @@ type routers struct {
 	port      int
 	http      *http.Client
 	log       *slog.Logger
+	metrics   *Metrics
 	clock     func() time.Time
-	// wake gets an event for every followed model after each poll.
+	// heard gets every complete second of every model once, in order.
+	heard func(model string, seconds []heardSecond)
+	// turns says whether a model's verdict changes with what was counted of it.
+	turns func(model string) bool
+	// wake gets an event for the followed models that are to be looked at after a poll.
 	wake chan event.TypedGenericEvent[*suokev1.AIModel]
 
 	mu sync.Mutex
-	// polled says that every router was asked once.
-	polled   bool
-	seen     map[string]*seenRouter
-	followed map[string]bool
-	seconds  map[string]map[int64]second
+	// round counts polls. After the first, it is known which routers there are and what they serve.
+	round int
+	seen  map[string]*seenRouter
+	// followed are the models that were looked at.
+	followed map[string]following
+	ledger   ledger
 }
+
+// following is how much the next reports about a model matter.
+type following int
+
+const (
+	// atRest asks now and then, for the history.
+	atRest following = iota
+	// byVerdict asks in every poll, and wakes the model when its verdict changes and every judgingRounds polls.
+	byVerdict
+	// closely asks in every poll, and wakes the model after each.
+	closely
+)
 
 // seenRouter is one router Pod.
 type seenRouter struct {
@@ -62,28 +95,25 @@ type seenRouter struct {
 	// readySince is when it was first seen ready.
 	readySince time.Time
 	process    string
-	// now is the router's clock at its last answer; since the last second that was read of it.
-	now, since int64
-	models     map[string]route.ModelReport
+	// now is the router's clock at its last answer, and ahead by how many seconds it is corrected to be ours.
+	now, ahead int64
+	// read is the last second, by the router's clock, that was read of each model.
+	read   map[string]int64
+	models map[string]route.ModelReport
 }
 
-// second is what every router counted of one model in one second, by version.
-type second map[rollout.ID]counted
-
-type counted struct {
-	requests, failures, slow, latencySum int64
-}
-
-func newRouters(pods client.Reader, namespace, service string, port int, log *slog.Logger, clock func() time.Time) *routers {
+func newRouters(o *Operator, heard func(model string, seconds []heardSecond), turns func(model string) bool) *routers {
 	return &routers{
-		pods: pods, namespace: namespace, service: service, port: port, log: log, clock: clock,
+		pods: o.Client, namespace: o.Namespace, service: o.RouterService, port: o.RouterPort, log: o.Log, metrics: o.Metrics, clock: o.Now,
 		http: &http.Client{Timeout: pollTimeout, Transport: &http.Transport{
-			MaxIdleConnsPerHost: 1, IdleConnTimeout: 30 * time.Second, MaxResponseHeaderBytes: 1 << 14,
+			MaxIdleConnsPerHost: 1, IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: 1 << 14,
 		}},
+		heard:    heard,
+		turns:    turns,
 		wake:     make(chan event.TypedGenericEvent[*suokev1.AIModel], 1024),
 		seen:     map[string]*seenRouter{},
-		followed: map[string]bool{},
-		seconds:  map[string]map[int64]second{},
+		followed: map[string]following{},
+		ledger:   ledger{},
 	}
 }
 
@@ -94,11 +124,9 @@ func (r *routers) Start(ctx context.Context) error {
 	defer r.http.CloseIdleConnections()
 	for {
 		r.poll(ctx)
-		for _, model := range r.followedModels() {
-			select {
-			case r.wake <- event.TypedGenericEvent[*suokev1.AIModel]{Object: model}:
-			default: // the queue is full of models that will be looked at anyway
-			}
+		r.tell()
+		for _, model := range r.due() {
+			r.rouse(model)
 		}
 		select {
 		case <-ctx.Done():
@@ -111,15 +139,12 @@ func (r *routers) Start(ctx context.Context) error {
 // NeedLeaderElection says that only the leader asks.
 func (*routers) NeedLeaderElection() bool { return true }
 
-// follow wakes a model after every poll, or no longer.
-func (r *routers) follow(model string, yes bool) {
+// follow says how much the next reports about a model matter. What is counted of it is read from the first time on that this
+// was said of it.
+func (r *routers) follow(model string, how following) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if yes {
-		r.followed[model] = true
-	} else {
-		delete(r.followed, model)
-	}
+	r.followed[model] = how
 }
 
 // forget drops all that is known of a model.
@@ -127,19 +152,40 @@ func (r *routers) forget(model string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.followed, model)
-	delete(r.seconds, model)
+	delete(r.ledger, model)
+	for _, s := range r.seen {
+		delete(s.read, model)
+		delete(s.models, model)
+	}
 }
 
-func (r *routers) followedModels() []*suokev1.AIModel {
+// due are the models to be looked at after a poll, those first whose verdict changes.
+func (r *routers) due() []string {
+	var first, others []string
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	var all []*suokev1.AIModel
-	for name := range r.followed {
-		model := &suokev1.AIModel{}
-		model.Name, model.Namespace = name, r.namespace
-		all = append(all, model)
+	followed := maps.Clone(r.followed)
+	round := r.round
+	r.mu.Unlock()
+	for model, how := range followed {
+		switch {
+		case how == atRest:
+		case r.turns(model):
+			first = append(first, model)
+		case how == closely || itsTurn(model, judgingRounds, round):
+			others = append(others, model)
+		}
 	}
-	return all
+	return append(first, others...)
+}
+
+// rouse has a model looked at.
+func (r *routers) rouse(name string) {
+	model := &suokev1.AIModel{}
+	model.Name, model.Namespace = name, r.namespace
+	select {
+	case r.wake <- event.TypedGenericEvent[*suokev1.AIModel]{Object: model}:
+	default: // the queue is full of models that will be looked at anyway
+	}
 }
 
 // poll asks every router Pod at once.
@@ -159,9 +205,16 @@ func (r *routers) poll(ctx context.Context) {
 			continue
 		}
 		there[pod.Name] = true
+		questions := r.meet(pod)
 		asking.Go(func() {
-			report, err := r.ask(ctx, pod)
-			r.note(pod, report, err)
+			for _, q := range questions {
+				report, err := r.ask(ctx, pod, q)
+				if err != nil {
+					r.log.Debug("a router did not report", "router", pod.Name, "error", err)
+					return // what it did not tell is asked again
+				}
+				r.note(pod.Name, q, report)
+			}
 		})
 	}
 	asking.Wait()
@@ -170,9 +223,10 @@ func (r *routers) poll(ctx context.Context) {
 	for name := range r.seen {
 		if !there[name] {
 			delete(r.seen, name)
+			r.metrics.forgetRouter(name)
 		}
 	}
-	r.polled = true
+	r.round++
 }
 
 // known says whether it is known which routers there are and what they serve. Before that nothing may be decided: no
@@ -180,19 +234,76 @@ func (r *routers) poll(ctx context.Context) {
 func (r *routers) known() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.polled
+	return r.round > 0
 }
 
-func (r *routers) ask(ctx context.Context, pod *corev1.Pod) (*route.Report, error) {
-	since := int64(0)
+// question is what one report is to hold: the models named, or all of them, with their seconds after one.
+type question struct {
+	models []string
+	since  int64
+}
+
+// meet notes a router Pod as it is now, and says what it is to be asked.
+func (r *routers) meet(pod *corev1.Pod) []question {
 	r.mu.Lock()
-	if s := r.seen[pod.Name]; s != nil {
-		since = s.since
+	defer r.mu.Unlock()
+	s := r.seen[pod.Name]
+	isNew := s == nil
+	if isNew {
+		s = &seenRouter{read: map[string]int64{}, models: map[string]route.ModelReport{}}
+		r.seen[pod.Name] = s
 	}
-	r.mu.Unlock()
+	if ready := podReady(pod); ready != s.ready {
+		s.ready, s.readySince = ready, r.clock()
+	}
+	var questions []question
+	if isNew || s.now == 0 || r.round%restRounds == 0 {
+		questions = append(questions, question{since: math.MaxInt64}) // what it serves, and none of its seconds
+	}
+	due := map[int64][]string{}
+	for model, followed := range r.followed {
+		if followed != atRest || itsTurn(model, restRounds, r.round) {
+			due[s.read[model]] = append(due[s.read[model]], model)
+		}
+	}
+	for since, models := range due {
+		slices.Sort(models)
+		questions = append(questions, divide(models, since, s.now)...)
+	}
+	return questions
+}
+
+// itsTurn spreads models over that many polls.
+func itsTurn(model string, rounds, round int) bool {
+	return (int(hashed(model)%uint32(rounds))+round)%rounds == 0 //nolint:gosec // one of the constants above
+}
+
+// divide makes questions of models, each of which can be answered at once.
+func divide(models []string, since, now int64) []question {
+	most := askedAtOnce
+	if since < now-longAgo || since == 0 {
+		most = askedAtOnceLong
+	}
+	var all []question
+	length := 0
+	for _, model := range models {
+		length += len(model)
+		if n := len(all); n == 0 || len(all[n-1].models) == most || length > longestAddresses {
+			all, length = append(all, question{since: since}), len(model)
+		}
+		last := &all[len(all)-1]
+		last.models = append(last.models, model)
+	}
+	return all
+}
+
+func (r *routers) ask(ctx context.Context, pod *corev1.Pod, q question) (*route.Report, error) {
+	query := url.Values{"since": {strconv.FormatInt(q.since, 10)}}
+	for _, model := range q.models {
+		query.Add("model", model)
+	}
 	address := url.URL{
-		Scheme: "http", Host: net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(r.port)), Path: route.ReportPath,
-		RawQuery: url.Values{"since": {strconv.FormatInt(since, 10)}}.Encode(),
+		Scheme: "http", Host: net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(r.port)), Path: route.ReportPath, RawQuery: query.Encode(),
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), http.NoBody)
 	if err != nil {
@@ -214,61 +325,51 @@ func (r *routers) ask(ctx context.Context, pod *corev1.Pod) (*route.Report, erro
 }
 
 // note keeps a report. A router that did not answer keeps what it last confirmed.
-func (r *routers) note(pod *corev1.Pod, report *route.Report, err error) {
+func (r *routers) note(pod string, q question, report *route.Report) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s := r.seen[pod.Name]
-	if s == nil {
-		s = &seenRouter{}
-		r.seen[pod.Name] = s
-	}
-	if ready := podReady(pod); ready != s.ready {
-		s.ready, s.readySince = ready, r.clock()
-	}
-	if err != nil {
-		r.log.Debug("a router did not report", "router", pod.Name, "error", err)
-		return
-	}
+	s := r.seen[pod]
 	if s.process != report.Process {
 		// What the old process counted and had not reported is lost; its last seconds are not asked of the new one.
-		*s = seenRouter{ready: s.ready, readySince: s.readySince, process: report.Process, since: s.since}
+		s.process, s.models = report.Process, map[string]route.ModelReport{}
 	}
-	s.now, s.models = report.Now, report.Models
+	s.now = report.Now
+	r.correct(pod, s)
+	if len(q.models) == 0 {
+		s.models = map[string]route.ModelReport{}
+	}
+	for _, model := range q.models {
+		delete(s.models, model)
+	}
 	for model, m := range report.Models {
-		for _, counts := range m.Seconds {
-			if counts.Unix > s.since {
-				r.add(model, counts)
+		for i := range m.Seconds {
+			if counts := &m.Seconds[i]; counts.Unix > s.read[model] && counts.Unix < report.Now {
+				late := r.ledger.add(model, counts.Unix-s.ahead, counts)
+				r.metrics.late(model, late)
 			}
 		}
+		m.Seconds = nil
+		s.models[model] = m
 	}
-	// Seconds before the router's now are complete.
-	s.since = max(s.since, report.Now-1)
-	r.drop(report.Now - keepSeconds)
+	for _, model := range q.models {
+		// Seconds before the router's now are complete.
+		s.read[model] = max(s.read[model], report.Now-1)
+	}
 }
 
-func (r *routers) add(model string, counts route.Second) {
-	if r.seconds[model] == nil {
-		r.seconds[model] = map[int64]second{}
+// correct takes a router's clock for as far from ours as it is, if that is more than what an answer's way explains. It is
+// corrected anew only when it moves, so that a second stays the same second.
+func (r *routers) correct(pod string, s *seenRouter) {
+	ahead := s.now - r.clock().Unix()
+	r.metrics.skew(pod, ahead)
+	if off := ahead - s.ahead; off >= -skewed && off <= skewed {
+		return
 	}
-	if r.seconds[model][counts.Unix] == nil {
-		r.seconds[model][counts.Unix] = second{}
+	if ahead >= -skewed && ahead <= skewed {
+		ahead = 0
 	}
-	sum := r.seconds[model][counts.Unix][rollout.ID(counts.ID)]
-	sum.requests += counts.Requests
-	sum.failures += counts.Failures
-	sum.slow += counts.Slow
-	sum.latencySum += counts.LatencySum
-	r.seconds[model][counts.Unix][rollout.ID(counts.ID)] = sum
-}
-
-func (r *routers) drop(before int64) {
-	for _, seconds := range r.seconds {
-		for unix := range seconds {
-			if unix < before {
-				delete(seconds, unix)
-			}
-		}
-	}
+	r.log.Warn("a router's clock differs from ours; its seconds are counted under ours", "router", pod, "seconds ahead", ahead)
+	s.ahead = ahead
 }
 
 // of returns what the routers confirmed of a model.
@@ -287,29 +388,57 @@ func (r *routers) of(model string) []rollout.Router {
 	return all
 }
 
-// since returns what was counted of a model after the second given, up to the last second that every router that
-// answers has completed, and that second.
-func (r *routers) since(model string, after int64) (seconds map[int64]second, complete int64) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+// complete is the last second of a model, by our clock, that every router which answers was read up to; 0 if there is none.
+func (r *routers) complete(model string) int64 {
 	newest := int64(0)
 	for _, s := range r.seen {
-		newest = max(newest, s.now)
+		if s.now > 0 {
+			newest = max(newest, s.now-s.ahead)
+		}
 	}
-	if newest == 0 {
-		return nil, after
-	}
-	complete = newest - 1
+	complete := newest - 1
 	for _, s := range r.seen {
-		if s.now > 0 && s.now >= newest-lateAfter {
-			complete = min(complete, s.now-1)
+		if s.now > 0 && s.now-s.ahead >= newest-lateAfter {
+			complete = min(complete, s.read[model]-s.ahead)
 		}
 	}
-	seconds = map[int64]second{}
-	for unix, counts := range r.seconds[model] {
-		if unix > after && unix <= complete {
-			seconds[unix] = maps.Clone(counts)
+	return max(complete, 0)
+}
+
+// since returns what was counted of a model after the second given, in order, up to the last complete one, and that one.
+// What is not later than the second given is not needed any more.
+func (r *routers) since(model string, after int64) (seconds []heardSecond, complete int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	complete = max(after, r.complete(model))
+	r.ledger.dropBefore(model, after+1)
+	return r.ledger.between(model, after, complete), complete
+}
+
+// next are the complete seconds of a model after the one given. They stay for the judgement.
+func (r *routers) next(model string, after int64) []heardSecond {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.ledger.between(model, after, r.complete(model))
+}
+
+// tell passes on the complete seconds of every model that were not passed on, and drops those that nobody waits for.
+func (r *routers) tell() {
+	var all []news
+	r.mu.Lock()
+	for model, followed := range r.followed {
+		complete := r.complete(model)
+		if seconds := r.ledger.told(model, complete); len(seconds) > 0 {
+			all = append(all, news{model, seconds})
 		}
+		keep := complete - keepSeconds
+		if followed == atRest {
+			keep = complete + 1
+		}
+		r.ledger.dropBefore(model, keep)
 	}
-	return seconds, max(complete, after)
+	r.mu.Unlock()
+	for _, n := range all {
+		r.heard(n.model, n.seconds)
+	}
 }

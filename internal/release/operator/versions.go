@@ -2,6 +2,7 @@ package operator
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
@@ -9,7 +10,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
@@ -18,6 +18,7 @@ import (
 
 	suokev1 "github.com/suoke-life/suoke/api/v1"
 	"github.com/suoke-life/suoke/internal/manifest"
+	"github.com/suoke-life/suoke/internal/release/analysis"
 )
 
 // LabelGenerated marks a ModelVersion that the operator made.
@@ -28,17 +29,15 @@ type versions struct{ *Operator }
 
 func (v *versions) register(mgr ctrl.Manager) error {
 	// Whatever happens to a model, or to one of its ModelVersions, may change what all of them say.
-	ofModel := func(ctx context.Context, namespace, model string) []reconcile.Request {
+	versionsOf := func(ctx context.Context, namespace, model string) []reconcile.Request {
 		var list suokev1.ModelVersionList
-		if err := v.Client.List(ctx, &list, client.InNamespace(namespace)); err != nil {
+		if err := v.Client.List(ctx, &list, client.InNamespace(namespace), client.MatchingFields{ofModel: model}); err != nil {
 			v.Log.Warn("listing ModelVersions", "error", err)
 			return nil
 		}
 		var all []reconcile.Request
-		for _, version := range list.Items {
-			if version.Spec.ModelRef == model {
-				all = append(all, reconcile.Request{NamespacedName: types.NamespacedName{Namespace: namespace, Name: version.Name}})
-			}
+		for i := range list.Items {
+			all = append(all, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
 		}
 		return all
 	}
@@ -49,15 +48,15 @@ func (v *versions) register(mgr ctrl.Manager) error {
 			if !ok {
 				return nil
 			}
-			return ofModel(ctx, version.Namespace, version.Spec.ModelRef)
+			return versionsOf(ctx, version.Namespace, version.Spec.ModelRef)
 		})).
 		Watches(&suokev1.AIModel{}, handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, o client.Object) []reconcile.Request {
-			return ofModel(ctx, o.GetNamespace(), o.GetName())
+			return versionsOf(ctx, o.GetNamespace(), o.GetName())
 		})).
 		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, o client.Object) []reconcile.Request {
-			return ofModel(ctx, o.GetNamespace(), o.GetAnnotations()[manifest.AnnotationModel])
+			return versionsOf(ctx, o.GetNamespace(), o.GetAnnotations()[manifest.AnnotationModel])
 		})).
-		WithOptions(controller.Options{MaxConcurrentReconciles: concurrentModels}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: concurrentVersions}).
 		Complete(v)
 }
 
@@ -83,6 +82,9 @@ func (v *versions) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result
 	if err := v.adopt(ctx, seen); err != nil {
 		return again(err)
 	}
+	if seen.forgotten() {
+		return ctrl.Result{}, nil // the model's memory comes back, and that is looked at again
+	}
 	return ctrl.Result{}, v.applyStatus(ctx, seen)
 }
 
@@ -106,7 +108,7 @@ func (v *versions) observe(ctx context.Context, version *suokev1.ModelVersion) (
 		return nil, fmt.Errorf("reading AIModel %s: %w", version.Spec.ModelRef, err)
 	}
 	var list suokev1.ModelVersionList
-	if err := v.Client.List(ctx, &list, client.InNamespace(version.Namespace)); err != nil {
+	if err := v.Client.List(ctx, &list, client.InNamespace(version.Namespace), client.MatchingFields{ofModel: version.Spec.ModelRef}); err != nil {
 		return nil, fmt.Errorf("listing ModelVersions: %w", err)
 	}
 	seen.siblings = list.Items
@@ -122,7 +124,7 @@ func (v *versions) observe(ctx context.Context, version *suokev1.ModelVersion) (
 	if err != nil {
 		return nil, fmt.Errorf("reading the route of %s: %w", model.Name, err)
 	}
-	seen.memory, err = parseMemory(&object)
+	seen.memory, err = v.parse(model.Name, &object)
 	return seen, err
 }
 
@@ -153,6 +155,7 @@ func (v *versions) adopt(ctx context.Context, seen *observedVersion) error {
 func (v *versions) applyStatus(ctx context.Context, seen *observedVersion) error {
 	before := seen.version.Status.DeepCopy()
 	after := projectVersion(seen, v.Now())
+	keepStatistic(before, after)
 	if equality.Semantic.DeepEqual(before, after) {
 		return nil
 	}
@@ -163,6 +166,17 @@ func (v *versions) applyStatus(ctx context.Context, seen *observedVersion) error
 	}
 	v.tell(seen.version, withPhase(before), withPhase(after))
 	return nil
+}
+
+// keepStatistic leaves a statistic as it was read if the new one is the same: the API server sorts its fields.
+func keepStatistic(before, after *suokev1.ModelVersionStatus) {
+	if before.Evidence == nil || after.Evidence == nil || before.Evidence.Statistic == nil || after.Evidence.Statistic == nil {
+		return
+	}
+	var was, is analysis.Statistic
+	if json.Unmarshal(before.Evidence.Statistic.Raw, &was) == nil && json.Unmarshal(after.Evidence.Statistic.Raw, &is) == nil && same(was, is) {
+		after.Evidence.Statistic = before.Evidence.Statistic
+	}
 }
 
 // withPhase adds the last change of phase to the conditions, so that it is told as they are.

@@ -90,7 +90,8 @@ test: unit e2e ## Run every test: unit, API server and end-to-end on a real clus
 
 .PHONY: unit
 unit: cluster onnxruntime ## Run the tests of packages; some start an API server
-	go test -race ./...
+	go test -race $$(go list ./... | grep -v '/test/\(crash\|scale\)$$')
+	go test ./test/crash ./test/scale
 	cd localcluster && go test ./internal/... ./cmd/localcluster
 
 .PHONY: e2e

@@ -63,7 +63,7 @@ func TestAnEvaluationLeavesItsResult(t *testing.T) {
 	want := evaluate.Result{
 		Task: evaluate.Classification, Version: "v2", Rows: 4, Metrics: metrics, Intervals: intervals,
 		ModelDigest: "sha256:abc", DatasetDigest: digest, Runtime: "suoke.local/suoke-model-server:dev",
-		Comparison: &evaluate.Comparison{Version: "v1", PValue: 1},
+		Comparison: &evaluate.Comparison{Version: "v1", PValue: 1, Differ: new(int32(0))},
 	}
 	for sentence, dataset := range map[string]string{
 		"of a data set by digest": a.host + "/datasets/signs@" + digest,

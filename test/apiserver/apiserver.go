@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -94,8 +95,10 @@ func start() (*Server, error) {
 	}
 	environment := &envtest.Environment{
 		BinaryAssetsDirectory: assets,
-		ErrorIfCRDPathMissing: true,
-		CRDDirectoryPaths:     []string{filepath.Join(root, crds)},
+		// A machine that compiles beside it takes its time.
+		ControlPlaneStartTimeout: 2 * time.Minute,
+		ErrorIfCRDPathMissing:    true,
+		CRDDirectoryPaths:        []string{filepath.Join(root, crds)},
 	}
 	config, err := environment.Start()
 	if err != nil {

@@ -35,6 +35,7 @@ func rehearse(t *testing.T) []*told {
 	var group abreast
 	for _, tale := range repertoire() {
 		group.run(t, tale.name, func(t *testing.T) {
+			t.Helper()
 			tale.once.Do(func() {
 				s := earth.tell(t, tale.story)
 				p := &process{name: "operator", trouble: trouble{counts: call}}
@@ -125,6 +126,7 @@ func breakStories(t *testing.T, counts kind, ways map[string]way) {
 			for _, at := range sample(tale.name+what, n, *share) {
 				due.Add(1)
 				group.run(t, fmt.Sprintf("%s/%s %d of %d", tale.name, what, at, n), func(t *testing.T) {
+					t.Helper()
 					s := earth.tell(t, tale.story)
 					p := &process{name: "operator", trouble: trouble{counts: counts, at: at, becomes: becomes}}
 					s.start(t, p)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -160,7 +161,7 @@ func (m *moment) say(format string, args ...any) {
 func (s *space) way() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	text := ""
+	var text strings.Builder
 	for _, c := range s.changes {
 		object, ok := c.is.(*corev1.ConfigMap)
 		if !ok || object.Labels[route.Label] == "" {
@@ -171,7 +172,7 @@ func (s *space) way() string {
 		for _, v := range r.Versions {
 			weights[v.Version] = v.Weight
 		}
-		text += fmt.Sprintf("  %d: revision %d, %v (gone: %v, %v)\n", c.at, r.Revision, weights, c.gone, err)
+		fmt.Fprintf(&text, "  %d: revision %d, %v (gone: %v, %v)\n", c.at, r.Revision, weights, c.gone, err)
 	}
-	return text
+	return text.String()
 }

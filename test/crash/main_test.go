@@ -38,7 +38,7 @@ var earth *world
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if *seed == 0 {
-		*seed = uint64(time.Now().UnixNano()) //nolint:gosec // any number will do
+		*seed = uint64(time.Now().UnixNano())
 	}
 	if !*every {
 		fmt.Printf("%d places of each story are broken, drawn with -seed=%d\n", *share, *seed) //nolint:forbidigo // it is to repeat the sample with
@@ -66,8 +66,8 @@ func sample(name string, n, about int) []int {
 		return all
 	}
 	of := fnv.New64a()
-	_, _ = of.Write([]byte(name))                      // it never fails
-	random := rand.New(rand.NewPCG(*seed, of.Sum64())) //nolint:gosec // a sample of places, not a secret
+	_, _ = of.Write([]byte(name)) // it never fails
+	random := rand.New(rand.NewPCG(*seed, of.Sum64()))
 	random.Shuffle(n, func(i, j int) { all[i], all[j] = all[j], all[i] })
 	drawn := all[:about]
 	slices.Sort(drawn)

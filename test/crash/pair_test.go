@@ -25,6 +25,7 @@ func TestOneOfTwoLeads(t *testing.T) {
 	for _, tale := range rehearse(t) {
 		n := tale.writes
 		group.run(t, tale.name+"/nobody is killed", func(t *testing.T) {
+			t.Helper()
 			s := earth.tell(t, tale.story)
 			pair := s.startPair(t, true, trouble{})
 			s.mustEnd(t)
@@ -34,10 +35,12 @@ func TestOneOfTwoLeads(t *testing.T) {
 		})
 		for _, at := range sample(tale.name+"leader", n, min(*share, 1)) {
 			group.run(t, fmt.Sprintf("%s/the leader is killed after write %d of %d", tale.name, at, n), func(t *testing.T) {
+				t.Helper()
 				s := earth.tell(t, tale.story)
 				pair := s.startPair(t, true, trouble{counts: write, at: at, becomes: once(killedForGood)})
 				s.mustEnd(t)
-				if a, b := pair[0].writes.Load(), pair[1].writes.Load(); a == 0 || b == 0 {
+				// A story may need fewer writes than the one that was rehearsed, and then nobody was killed.
+				if a, b := pair[0].writes.Load(), pair[1].writes.Load(); (a == 0 || b == 0) && a+b >= int64(at) {
 					t.Errorf("one wrote %d times, the other %d", a, b)
 				}
 			})
@@ -52,12 +55,14 @@ func TestTwoByMistake(t *testing.T) {
 	for _, tale := range rehearse(t) {
 		n := tale.writes
 		group.run(t, tale.name+"/nobody is killed", func(t *testing.T) {
+			t.Helper()
 			s := earth.tell(t, tale.story)
 			s.startPair(t, false, trouble{})
 			s.mustEnd(t)
 		})
 		for _, at := range sample(tale.name+"mistake", n, *share) {
 			group.run(t, fmt.Sprintf("%s/one is killed after write %d of %d", tale.name, at, n), func(t *testing.T) {
+				t.Helper()
 				s := earth.tell(t, tale.story)
 				s.startPair(t, false, trouble{counts: write, at: at, becomes: once(killedForGood)})
 				s.mustEnd(t)

@@ -143,11 +143,11 @@ func (s *space) outcome() string {
 	}
 	for _, m := range all[corev1.ConfigMap](s) {
 		if r, err := route.Parse([]byte(m.Data[route.Key])); err == nil && m.Labels[route.Label] != "" {
-			line := fmt.Sprintf("route: stable %s, candidate %q,", versionOf(r.Stable), versionOf(r.Candidate))
+			var weights []string
 			for _, v := range r.Versions {
-				line += fmt.Sprintf(" %s %d %%", v.Version, v.Weight)
+				weights = append(weights, fmt.Sprintf("%s %d %%", v.Version, v.Weight))
 			}
-			lines = append(lines, line)
+			lines = append(lines, fmt.Sprintf("route: stable %s, candidate %q, %s", versionOf(r.Stable), versionOf(r.Candidate), strings.Join(weights, " ")))
 		}
 	}
 	for _, d := range all[appsv1.Deployment](s) {

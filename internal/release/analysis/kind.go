@@ -172,10 +172,11 @@ func (k *kind) historical() {
 	k.allowed = min(rateCap, margin*upper(before.sample(), k.rule.alpha))
 }
 
-// upper is the largest rate at which so few bad ones are seen with a chance of at most α (Chernoff's bound).
+// upper is the largest rate at which so few bad ones are seen with a chance of at most α (Chernoff's bound). Where nothing
+// was seen the prior stands in for it: a version that fails every second request is not kept because the past was lost.
 func upper(s sample, alpha float64) float64 {
 	if s.requests == 0 {
-		return rateCap
+		s = sample{requests: priorRequests, bad: priorBad}
 	}
 	p := s.bad / s.requests
 	low, high := p, 1.0

@@ -72,8 +72,11 @@ func TestAfterTheSwitchThePastIsComparedWith(t *testing.T) {
 			}
 		})
 	}
-	if j := (analysis.Statistic{}).Historical().Add(steady(1, 60, 0, 0, 20, 10)...).Judgement(); j.Verdict == analysis.Fail {
-		t.Errorf("with no past at all: %s", j.Message)
+	for failures, fails := range map[int64]bool{1: false, 10: true} {
+		j := (analysis.Statistic{}).Historical().Add(steady(1, 60, 0, 0, 20, failures)...).Judgement()
+		if (j.Verdict == analysis.Fail) != fails {
+			t.Errorf("with no past at all and %d of 20 failing: %s: %s", failures, j.Verdict, j.Message)
+		}
 	}
 }
 

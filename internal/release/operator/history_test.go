@@ -2,9 +2,9 @@ package operator
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -136,6 +136,7 @@ func TestHistoriesAreWrittenRarely(t *testing.T) {
 			h.tell("digits", []heardSecond{at(time.Now().Unix(), 1, time.Millisecond)})
 			time.Sleep(time.Second)
 		}
+		synctest.Wait()
 		if on.writes < 3 || on.writes > 5 {
 			t.Errorf("written %d times in an hour", on.writes)
 		}
@@ -154,7 +155,7 @@ func TestAHistoryFitsIntoItsObject(t *testing.T) {
 	for i := range int64(8 * 3600) {
 		for pod := range 10 {
 			n := random.Int64N(1 << 16)
-			p.history.Add(1_700_000_000+i, fmt.Sprint(pod), analysis.Counts{Requests: n, Failures: random.Int64N(n + 1), Slow: random.Int64N(n + 1)})
+			p.history.Add(1_700_000_000+i, strconv.Itoa(pod), analysis.Counts{Requests: n, Failures: random.Int64N(n + 1), Slow: random.Int64N(n + 1)})
 		}
 	}
 	before := p.history.PodHours()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -65,7 +66,7 @@ func (s *system) untilHeard(seconds int) {
 	s.until(fmt.Sprintf("%d seconds of traffic", seconds), func() (bool, string) {
 		n := 0
 		s.get(func(k *cluster) { n = len(k.counted[modelName]) })
-		return n >= seconds, fmt.Sprint(n)
+		return n >= seconds, strconv.Itoa(n)
 	})
 }
 

@@ -61,6 +61,7 @@ func (m *models) register(mgr ctrl.Manager) error {
 		Owns(&corev1.Service{}).
 		Owns(&batchv1.Job{}).
 		Owns(&corev1.ConfigMap{}).
+		Owns(&appsv1.ControllerRevision{}).
 		Watches(&corev1.Pod{}, byAnnotation).
 		Watches(&suokev1.ModelVersion{}, byReference).
 		Watches(&suokev1.ModelRegistry{}, byRegistry).

@@ -61,8 +61,8 @@ func (p *polled) report(router, process string, now int64, seconds ...route.Seco
 	}
 }
 
-func (p *polled) requests(model string, after int64) (sums map[string]int64, complete int64) {
-	seconds, complete := p.since(model, after)
+func (p *polled) requests(after int64) (sums map[string]int64, complete int64) {
+	seconds, complete := p.since("m", after)
 	sums = map[string]int64{}
 	for _, s := range seconds {
 		for _, pod := range s.pods {
@@ -78,13 +78,13 @@ func TestASecondIsWholeOnceEveryRouterToldIt(t *testing.T) {
 	one := route.Second{Unix: at(-2), ID: "v1", Pod: "v1-a", Requests: 10, Failures: 3, RepeatRequests: 4, RepeatFailures: 2, Latencies: map[int]int64{3: 10}}
 	p.report("router-0", "1", at(0), one)
 	p.report("router-1", "1", at(0))
-	if sums, complete := p.requests("m", 0); complete != -1 || cmp.Diff(sums, map[string]int64{"-2 v1-a": 6}) != "" {
+	if sums, complete := p.requests(0); complete != -1 || cmp.Diff(sums, map[string]int64{"-2 v1-a": 6}) != "" {
 		t.Errorf("up to %d: %v", complete, sums)
 	}
 	p.now++
 	next := route.Second{Unix: at(-1), ID: "v1", Pod: "v1-a", Requests: 1, Latencies: map[int]int64{3: 1}}
 	p.report("router-0", "1", at(0), one, next)
-	if sums, complete := p.requests("m", at(-2)); complete != -1 || len(sums) != 0 {
+	if sums, complete := p.requests(at(-2)); complete != -1 || len(sums) != 0 {
 		t.Errorf("before the other router told: up to %d: %v", complete, sums)
 	}
 	p.report("router-1", "1", at(0), next, route.Second{Unix: at(-1), ID: "v2", Pod: "v2-a", Requests: 5})
@@ -112,7 +112,7 @@ func TestARoutersClockIsCorrected(t *testing.T) {
 			p := newPolled(t, "m")
 			p.report("router-0", "1", p.now+ahead, route.Second{Unix: p.now + ahead - 2, ID: "v", Pod: "a", Requests: 1})
 			p.report("router-1", "1", p.now, route.Second{Unix: p.now - 2, ID: "v", Pod: "a", Requests: 2})
-			if sums, complete := p.requests("m", 0); complete != -1 || cmp.Diff(sums, map[string]int64{"-2 a": 3}) != "" {
+			if sums, complete := p.requests(0); complete != -1 || cmp.Diff(sums, map[string]int64{"-2 a": 3}) != "" {
 				t.Errorf("up to %d: %v", complete, sums)
 			}
 			if got := testutil.ToFloat64(p.metrics.clock.WithLabelValues("router-0")); got != float64(ahead) {
@@ -142,12 +142,12 @@ func TestARouterThatDoesNotAnswerIsNotWaitedForAndIsMissed(t *testing.T) {
 		p.now++
 		p.report("router-0", "1", p.now)
 	}
-	if _, complete := p.requests("m", 0); complete != -1 {
+	if _, complete := p.requests(0); complete != -1 {
 		t.Errorf("within %d seconds it is waited for; complete up to %d", lateAfter, complete)
 	}
 	p.now++
 	p.report("router-0", "1", p.now)
-	if _, complete := p.requests("m", 0); complete != lateAfter {
+	if _, complete := p.requests(0); complete != lateAfter {
 		t.Errorf("then it is not; complete up to %d", complete)
 	}
 	p.tell()
@@ -163,7 +163,7 @@ func TestARouterThatBeganAnewIsReadFromThere(t *testing.T) {
 	second := route.Second{Unix: p.now - 1, ID: "v", Pod: "a", Requests: 1}
 	p.report("router-0", "1", p.now, second)
 	p.report("router-0", "2", p.now, second)
-	if sums, _ := p.requests("m", 0); sums["-1 a"] != 1 {
+	if sums, _ := p.requests(0); sums["-1 a"] != 1 {
 		t.Errorf("heard %v", sums)
 	}
 }

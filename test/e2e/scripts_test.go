@@ -42,7 +42,7 @@ const (
 
 // playsScripts plays the longest of the engine's scripts that a healthy cluster can play. What a script arranges by hand and a
 // cluster does by itself (Pods that come up, routers that confirm, an evaluation that passes, time) is waited for; every `then`
-// must be seen, in the script's order, in what the API server told.
+// must be seen, for each thing in the script's order, in what the API server told.
 func playsScripts(t *testing.T, s *system) {
 	s.openRouters(t)
 	for name, pace := range map[string]time.Duration{
@@ -231,7 +231,7 @@ var sentences = []sentence{
 		p.model.Spec.Version = a[0]
 		p.create(t, p.model)
 		p.describe(t, a[0])
-		p.await(t, p.line, func(v view) bool { return v.stable == a[0] && v.reason == suokev1.ReasonPromoted })
+		p.await(t, "stable", p.line, func(v view) bool { return v.stable == a[0] && v.reason == suokev1.ReasonPromoted })
 		p.ask(t, p.calm)
 	}},
 
@@ -260,34 +260,34 @@ var sentences = []sentence{
 		`(v|r)\d+ has \d+ .+)`, byItself},
 
 	{`then weights are (.+)`, func(t *testing.T, p *play, a []string) {
-		p.await(t, p.line, func(v view) bool { return v.weights == a[0] })
+		p.await(t, "weights", p.line, func(v view) bool { return v.weights == a[0] })
 	}},
 	{`then Pods are (.+)`, func(t *testing.T, p *play, a []string) {
-		p.await(t, p.line, func(v view) bool { return v.pods == a[0] })
+		p.await(t, "pods", p.line, func(v view) bool { return v.pods == a[0] })
 	}},
 	{`then the reason is (\w+)`, func(t *testing.T, p *play, a []string) {
-		p.await(t, p.line, func(v view) bool { return v.reason == a[0] })
+		p.await(t, "reason", p.line, func(v view) bool { return v.reason == a[0] })
 	}},
 	{`then (v\d+) is stable`, func(t *testing.T, p *play, a []string) {
-		p.await(t, p.line, func(v view) bool { return v.stable == a[0] })
+		p.await(t, "stable", p.line, func(v view) bool { return v.stable == a[0] })
 	}},
 	{`then (v\d+'?) is the candidate`, func(t *testing.T, p *play, a []string) {
-		p.await(t, p.line, func(v view) bool { return v.candidate == a[0] })
+		p.await(t, "candidate", p.line, func(v view) bool { return v.candidate == a[0] })
 	}},
 	{`then no release is under way`, func(t *testing.T, p *play, _ []string) {
-		p.await(t, p.line, func(v view) bool { return v.candidate == "" })
+		p.await(t, "candidate", p.line, func(v view) bool { return v.candidate == "" })
 	}},
 	{`then (v\d+) is (not )?refused`, func(t *testing.T, p *play, a []string) {
-		p.await(t, p.line, func(v view) bool { return v.refused[a[0]] == (a[1] == "") })
+		p.await(t, "refused", p.line, func(v view) bool { return v.refused[a[0]] == (a[1] == "") })
 	}},
 	{`then the way of (v\d+) is (.+)`, func(t *testing.T, p *play, a []string) {
-		p.await(t, p.line, func(v view) bool { return v.way[a[0]] == a[1] })
+		p.await(t, "way", p.line, func(v view) bool { return v.way[a[0]] == a[1] })
 	}},
 	{`then (v\d+) can be taken back until .+`, func(t *testing.T, p *play, a []string) {
-		p.await(t, p.line, func(v view) bool { return v.watched == a[0] })
+		p.await(t, "watched", p.line, func(v view) bool { return v.watched == a[0] })
 	}},
 	{`then nothing can be taken back`, func(t *testing.T, p *play, _ []string) {
-		p.await(t, p.line, func(v view) bool { return v.watched == "" })
+		p.await(t, "watched", p.line, func(v view) bool { return v.watched == "" })
 	}},
 	{`then (it says|it is looked at again after|the history of v\d+ ends with) .+`, byItself},
 	{`then (v\d+ is|nothing is) to be evaluated`, byItself},

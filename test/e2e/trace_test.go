@@ -28,11 +28,13 @@ type view struct {
 	way                                               map[string]string
 }
 
-// trace is every view of a model, in order, and how far a script has followed it.
+// trace is every view of a model, in order, and how far a script has followed each thing that it tells: they stand in
+// several objects, of which one may be told later than another.
 type trace struct {
 	mu    sync.Mutex
 	views []view
-	at    int
+	begin int
+	at    map[string]int
 
 	replicas map[string]int
 	state    rollout.State
@@ -44,7 +46,7 @@ type trace struct {
 // follow watches a model until the test ends.
 func (s *system) follow(t *testing.T, model string) *trace {
 	t.Helper()
-	tr := &trace{replicas: map[string]int{}, names: map[string]string{}}
+	tr := &trace{at: map[string]int{}, replicas: map[string]int{}, names: map[string]string{}}
 	of := client.MatchingLabels{"suoke.life/model": model}
 	for _, w := range []struct {
 		list client.ObjectList
@@ -160,18 +162,19 @@ func (tr *trace) id(name string) string {
 func (tr *trace) moveOn() {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
-	tr.at = max(0, len(tr.views)-1)
+	tr.begin = max(0, len(tr.views)-1)
 }
 
-// await waits until something holds in a view not before the last one that was awaited.
-func (tr *trace) await(t *testing.T, what string, holds func(view) bool) {
+// await waits until something holds of one of the things that are told, in a view not before the last one in which that thing
+// was awaited.
+func (tr *trace) await(t *testing.T, thing, line string, holds func(view) bool) {
 	t.Helper()
 	eventually(t, 2*time.Minute, func(context.Context) string {
 		tr.mu.Lock()
 		defer tr.mu.Unlock()
-		for i := tr.at; i < len(tr.views); i++ {
+		for i := max(tr.begin, tr.at[thing]); i < len(tr.views); i++ {
 			if holds(tr.views[i]) {
-				tr.at = i
+				tr.at[thing] = i
 				return ""
 			}
 		}
@@ -179,6 +182,6 @@ func (tr *trace) await(t *testing.T, what string, holds func(view) bool) {
 		if n := len(tr.views); n > 0 {
 			last = fmt.Sprintf("%+v", tr.views[n-1])
 		}
-		return fmt.Sprintf("%s\nwas not seen; at last the cluster told %s", what, last)
+		return fmt.Sprintf("%s\nwas not seen; at last the cluster told %s", line, last)
 	})
 }

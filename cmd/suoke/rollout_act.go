@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	suokev1 "github.com/suoke-life/suoke/api/v1"
@@ -134,17 +133,8 @@ func (o *rolloutActOptions) describing(ctx context.Context, seen seenRelease, ve
 	if !known {
 		return nil, fmt.Errorf("the operator has begun nothing for %s of %s yet; see why: %s explain %s", version, seen.Model.Name, o.command, seen.Model.Name)
 	}
-	made := &suokev1.ModelVersion{
-		ObjectMeta: metav1.ObjectMeta{
-			Name: frozen.Version.ID, Namespace: seen.Model.Namespace,
-			Labels:          map[string]string{operator.LabelGenerated: "true", "app.kubernetes.io/part-of": "suoke"},
-			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(&seen.Model, suokev1.GroupVersion.WithKind("AIModel"))},
-		},
-		Spec: suokev1.ModelVersionSpec{
-			ModelRef: seen.Model.Name, Version: version,
-			Description: "Made to hold what a person asked for, as no ModelVersion says how this version is released. One that does takes its place.",
-		},
-	}
+	made := operator.Generated(&seen.Model, frozen.Version.ID, version,
+		"Made to hold what a person asked for, as no ModelVersion says how this version is released. One that does takes its place.")
 	if err := o.api.Create(ctx, made, client.FieldOwner(personsManager)); err != nil && !apierrors.IsAlreadyExists(err) {
 		return nil, fmt.Errorf("making a ModelVersion for %s of %s: %w", version, seen.Model.Name, err)
 	}

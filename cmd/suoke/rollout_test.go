@@ -206,13 +206,15 @@ func TestWhatAPersonAsksForIsWrittenOnce(t *testing.T) {
 	}
 }
 
+// longPromoted is v2 in Production for an hour, and v1 before it.
+func longPromoted(t *testing.T, d releasedDigits) {
+	t.Helper()
+	d.version(t, "v1", suokev1.VersionDeprecated, 1, nil, superseded(time.Hour))
+	d.version(t, "v2", suokev1.VersionProduction, 1, nil, promotedSince(time.Hour))
+}
+
 func TestPauseResumeAndUndoChangeTheModel(t *testing.T) {
 	t.Parallel()
-	window := func(t *testing.T, d releasedDigits) {
-		t.Helper()
-		d.version(t, "v1", suokev1.VersionDeprecated, 1, nil, superseded(time.Hour))
-		d.version(t, "v2", suokev1.VersionProduction, 1, nil, promotedSince(time.Hour))
-	}
 	for name, c := range map[string]struct {
 		state   func(*suokev1.AIModel)
 		prepare func(*testing.T, releasedDigits)
@@ -223,7 +225,7 @@ func TestPauseResumeAndUndoChangeTheModel(t *testing.T) {
 		"pause":                   {nil, nil, "pause", true, "v2"},
 		"pause what is paused":    {pausedModel, nil, "pause", true, "v2"},
 		"resume":                  {pausedModel, nil, "resume", false, "v2"},
-		"undo after a promotion":  {servingModel, window, "undo", false, "v1"},
+		"undo after a promotion":  {servingModel, longPromoted, "undo", false, "v1"},
 		"undo in mid-release":     {nil, nil, "undo", false, "v1"},
 		"undo in a paused one":    {pausedModel, nil, "undo", true, "v1"},
 		"undo after a refusal":    {refusedModel, nil, "undo", false, "v1"},
@@ -249,11 +251,6 @@ func TestPauseResumeAndUndoChangeTheModel(t *testing.T) {
 
 func TestWhatCannotBeAskedForIsRefusedWithWhatToDo(t *testing.T) {
 	t.Parallel()
-	old := func(t *testing.T, d releasedDigits) {
-		t.Helper()
-		d.version(t, "v1", suokev1.VersionDeprecated, 1, nil, superseded(time.Hour))
-		d.version(t, "v2", suokev1.VersionProduction, 1, nil, promotedSince(time.Hour))
-	}
 	for name, c := range map[string]struct {
 		state   func(*suokev1.AIModel)
 		prepare func(*testing.T, releasedDigits)
@@ -267,16 +264,16 @@ func TestWhatCannotBeAskedForIsRefusedWithWhatToDo(t *testing.T) {
 		"promote without a release":          {servingModel, nil, []string{"promote", "digits"}, "no release of digits is under way; write another spec.version"},
 		"promote what was refused":           {refusedModel, nil, []string{"promote", "digits"}, "v2 was refused (ErrorRate); begin it once more with suoke rollout retry digits"},
 		"abort without a release":            {servingModel, nil, []string{"abort", "digits"}, "no release of digits is under way"},
-		"abort after the rollback window":    {servingModel, old, []string{"abort", "digits"}, "its rollback window is over; go back to v1 with suoke rollout undo digits"},
+		"abort after the rollback window":    {servingModel, longPromoted, []string{"abort", "digits"}, "its rollback window is over; go back to v1 with suoke rollout undo digits"},
 		"retry while a release is under way": {nil, nil, []string{"retry", "digits"}, "a release of digits is under way, of v2; abort it first with suoke rollout abort digits"},
 		"retry what serves":                  {servingModel, nil, []string{"retry", "digits"}, "v2 of digits serves, so there is nothing to retry"},
 		"undo a first version":               {firstModel, nil, []string{"undo", "digits"}, "no version of digits served before v1, so there is nothing to go back to"},
 		"undo while paused": {
-			func(m *suokev1.AIModel) { servingModel(m); pausedModel(m) }, old,
+			func(m *suokev1.AIModel) { servingModel(m); pausedModel(m) }, longPromoted,
 			[]string{"undo", "digits"},
 			"digits is paused, so no release of v1 would begin; end the pause first with suoke rollout resume digits",
 		},
-		"replay --evidence without any": {nil, old, []string{"replay", "--evidence", "digits"}, "v2 of digits has no evidence to judge again"},
+		"replay --evidence without any": {nil, longPromoted, []string{"replay", "--evidence", "digits"}, "v2 of digits has no evidence to judge again"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -428,6 +425,9 @@ func TestAVersionThatNobodyDescribesIsDescribed(t *testing.T) {
 	}
 	if !metav1.IsControlledBy(&made, d.model(t)) || made.Labels[operator.LabelGenerated] != "true" {
 		t.Errorf("%s does not go with its model, or would not give way to a person's: %v", made.Name, made.ObjectMeta)
+	}
+	if hold, delay := made.Spec.CanaryDeployment.Duration.Duration, made.Spec.BlueGreen.ScaleDownDelay.Duration; hold != time.Hour || delay != 10*time.Minute {
+		t.Errorf("it would hold a canary for %s and keep the version before for %s, not by the defaults", hold, delay)
 	}
 }
 

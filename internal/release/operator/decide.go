@@ -105,10 +105,7 @@ func (seen *observed) declared() *suokev1.ModelVersion {
 
 // policy is what the model and the ModelVersion say about a release.
 func policy(model *suokev1.AIModel, version *suokev1.ModelVersion, deadline time.Duration) rollout.Policy {
-	how := defaultRelease()
-	if version != nil {
-		how = version.Spec
-	}
+	how := howOf(version)
 	p := rollout.Policy{
 		Model:            model.Name,
 		Paused:           model.Spec.Paused,
@@ -140,11 +137,20 @@ func policy(model *suokev1.AIModel, version *suokev1.ModelVersion, deadline time
 	return p
 }
 
+// howOf is how a version is released: as its ModelVersion says, or by default where there is none.
+func howOf(described *suokev1.ModelVersion) suokev1.ModelVersionSpec {
+	if described == nil {
+		return defaultRelease()
+	}
+	return described.Spec
+}
+
 // defaultRelease has the defaults of the API, for a version that no ModelVersion describes.
 func defaultRelease() suokev1.ModelVersionSpec {
 	var how suokev1.ModelVersionSpec
 	how.CanaryDeployment.TrafficPercentage = 10
 	how.CanaryDeployment.Duration.Duration = time.Hour
 	how.BlueGreen.ScaleDownDelay.Duration = 10 * time.Minute
+	how.Analysis = suokev1.Analysis{FalseRollbackRate: 0.01, MaxErrorRateIncrease: 0.005, LatencyQuantile: 0.95, MaxLatencyIncrease: 0.2}
 	return how
 }

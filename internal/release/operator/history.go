@@ -48,9 +48,6 @@ const (
 	// learnedFor is how long what was learned of a history holds, and learnedWithin how long a release waits for it.
 	learnedFor    = time.Hour
 	learnedWithin = 30 * time.Second
-
-	defaultLatencyQuantile = 0.95
-	defaultLatencyIncrease = 0.2
 )
 
 // histories keeps what stable's Pods of every model did over the last day, also outside releases, and what that teaches

@@ -1,7 +1,6 @@
 package operator
 
 import (
-	"cmp"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -174,7 +173,7 @@ func (m *models) freeze(j *judge, s subject, seen *observed) {
 	if j.SlowAfter > 0 && (s.watched || s.stepAt.Equal(j.StepAt)) {
 		return
 	}
-	if slow := m.histories.slowAfter(seen.model.Name, seen.howOf(s.version).Analysis); slow > 0 {
+	if slow := m.histories.slowAfter(seen.model.Name, howOf(describes(seen.versions, seen.model.Name, s.version)).Analysis); slow > 0 {
 		j.SlowAfter, j.StepAt = slow, s.stepAt
 	}
 }
@@ -282,15 +281,4 @@ func (j judge) judgement(state rollout.State) rollout.Judgement {
 		Verdict: shows.Verdict, Reason: shows.Reason, Message: shows.Message,
 		CandidateRequests: j.Candidate.Requests, CandidateFailures: j.Candidate.Failures,
 	}
-}
-
-// howOf is how a version is released, as its ModelVersion says, or by default.
-func (seen *observed) howOf(version string) suokev1.ModelVersionSpec {
-	how := defaultRelease()
-	if described := describes(seen.versions, seen.model.Name, version); described != nil {
-		how = described.Spec
-	}
-	how.Analysis.LatencyQuantile = cmp.Or(how.Analysis.LatencyQuantile, defaultLatencyQuantile)
-	how.Analysis.MaxLatencyIncrease = cmp.Or(how.Analysis.MaxLatencyIncrease, defaultLatencyIncrease)
-	return how
 }

@@ -25,7 +25,7 @@ func (m *models) observeHistory(ctx context.Context, seen *observed) {
 	if r := state.Release; r != nil {
 		candidate, version = r.Candidate, r.Version
 	}
-	how := seen.howOf(version)
+	how := howOf(describes(seen.versions, seen.model.Name, version))
 	m.histories.know(ctx, seen.model, state.Stable, how.Analysis)
 	_, refused := seen.memory.forgiven(seen.wanted, seen.model).Refused[candidate]
 	refused = refused && (how.Action == nil || how.Action.Type != suokev1.ActionRetry)
@@ -58,24 +58,11 @@ func (seen *observed) allowedDisagreement(candidate rollout.ID, how suokev1.Mode
 	return min(max(leastDisagreement, disagreementMargin*share), mostDisagreement)
 }
 
-// stepsOf are the shares and Pods that a candidate is given beside stable's. One that is switched to at once has none.
+// stepsOf are the shares and Pods that a candidate is given beside stable's.
 func stepsOf(p rollout.Policy) []analysis.Step {
 	var steps []analysis.Step
-	add := func(weight int) {
-		if weight > 0 && weight < 100 {
-			steps = append(steps, analysis.Step{Pods: max(1, (weight*p.Replicas+99)/100), Share: float64(weight) / 100})
-		}
-	}
-	switch p.Strategy {
-	case rollout.Canary:
-		for _, step := range p.Steps {
-			add(step.Weight)
-		}
-	case rollout.RollingUpdate:
-		for ready := 1; ready < p.Replicas; ready++ {
-			add(100 * ready / p.Replicas)
-		}
-	case rollout.BlueGreen, rollout.FirstVersion:
+	for _, s := range rollout.Shares(p) {
+		steps = append(steps, analysis.Step{Pods: s.Pods, Share: float64(s.Weight) / 100})
 	}
 	return steps
 }

@@ -187,8 +187,8 @@ func routeOf(model string, state rollout.State, known map[rollout.ID]frozen, bef
 			continue
 		}
 		v.Weight, v.ShadowPercentage = state.Weights[id], 0
-		if r.Candidate == v.ID && v.Weight < 100 {
-			v.ShadowPercentage = state.Release.Shadow
+		if release := state.Release; release != nil && r.Candidate == v.ID && v.Weight < 100 {
+			v.ShadowPercentage = release.Shadow
 		}
 		r.Versions = append(r.Versions, v)
 	}

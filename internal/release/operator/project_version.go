@@ -135,21 +135,27 @@ func (m *models) applyGenerated(ctx context.Context, seen *observed, made decide
 		if weight == 0 || describes(seen.versions, seen.model.Name, name) != nil {
 			continue
 		}
-		version := &suokev1.ModelVersion{
-			ObjectMeta: metav1.ObjectMeta{
-				Name: string(id), Namespace: seen.model.Namespace,
-				Labels:          map[string]string{LabelGenerated: "true", "app.kubernetes.io/part-of": "suoke"},
-				OwnerReferences: []metav1.OwnerReference{owner(seen.model)},
-			},
-			Spec: defaultRelease(),
-		}
-		version.Spec.ModelRef, version.Spec.Version = seen.model.Name, name
-		version.Spec.Description = "Made by the operator, as no ModelVersion says how this version is released. One that does takes its place."
+		version := Generated(seen.model, string(id), name, "Made by the operator, as no ModelVersion says how this version is released. One that does takes its place.")
 		if err := m.Client.Create(ctx, version, client.FieldOwner(FieldManager)); err != nil {
 			return fmt.Errorf("generating the ModelVersion of %s %s: %w", seen.model.Name, name, err)
 		}
 	}
 	return nil
+}
+
+// Generated is a ModelVersion that releases a version by the defaults, for one that nobody describes: a person's takes its
+// place. Its ID is its name.
+func Generated(model *suokev1.AIModel, id, version, description string) *suokev1.ModelVersion {
+	made := &suokev1.ModelVersion{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: id, Namespace: model.Namespace,
+			Labels:          map[string]string{LabelGenerated: "true", "app.kubernetes.io/part-of": "suoke"},
+			OwnerReferences: []metav1.OwnerReference{owner(model)},
+		},
+		Spec: defaultRelease(),
+	}
+	made.Spec.ModelRef, made.Spec.Version, made.Spec.Description = model.Name, version, description
+	return made
 }
 
 // weight is what the route gives to a version.

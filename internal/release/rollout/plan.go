@@ -38,6 +38,21 @@ func plan(strategy Strategy, policy Policy) []step {
 	return append(steps, step{weight: all, pods: n})
 }
 
+// Share is a weight of a candidate beside stable, in percent, and the Pods that can take it.
+type Share struct{ Weight, Pods int }
+
+// Shares are what a candidate of this policy gets beside stable, in order. One that is switched to at once gets none.
+func Shares(policy Policy) []Share {
+	policy.Replicas = max(policy.Replicas, 1)
+	var shares []Share
+	for _, s := range plan(policy.Strategy, policy) {
+		if s.weight < all {
+			shares = append(shares, Share{s.weight, podsFor(s.weight, policy.Replicas)})
+		}
+	}
+	return shares
+}
+
 // load of the candidate in percent of all requests: those that it answers and those that are mirrored to it.
 func (s step) load() int { return loadOf(s.weight, s.shadow) }
 

@@ -80,14 +80,7 @@ func survivesRegistry(t *testing.T, s *system) {
 	t.Cleanup(func() {
 		s.run(t, "kubectl", "scale", "deployment/model-registry", "-n", namespace, "--replicas=1")
 	})
-	var model suokev1.AIModel
-	s.get(t, name, &model)
-	patch := client.MergeFrom(model.DeepCopy())
-	model.Spec.Deployment.Replicas++
-	if err := s.client.Patch(t.Context(), &model, patch); err != nil {
-		t.Fatal(err)
-	}
-	want := model.Spec.Deployment.Replicas
+	want := s.edit(t, name, func(spec *suokev1.AIModelSpec) { spec.Deployment.Replicas++ }).Spec.Deployment.Replicas
 	eventually(t, time.Minute, func(ctx context.Context) string {
 		for _, pod := range s.pods(ctx, t, client.MatchingLabels{"suoke.life/model": name}) {
 			for _, status := range pod.Status.InitContainerStatuses {
@@ -134,13 +127,20 @@ func (s *system) create(t *testing.T, object client.Object) {
 
 func (s *system) want(t *testing.T, name, version string) {
 	t.Helper()
+	s.edit(t, name, func(spec *suokev1.AIModelSpec) { spec.Version = version })
+}
+
+// edit changes what a model asks for, and returns it as it is then.
+func (s *system) edit(t *testing.T, name string, change func(*suokev1.AIModelSpec)) suokev1.AIModel {
+	t.Helper()
 	var model suokev1.AIModel
 	s.get(t, name, &model)
 	patch := client.MergeFrom(model.DeepCopy())
-	model.Spec.Version = version
+	change(&model.Spec)
 	if err := s.client.Patch(t.Context(), &model, patch); err != nil {
 		t.Fatal(err)
 	}
+	return model
 }
 
 func (s *system) awaitPhase(t *testing.T, name string, phase suokev1.VersionPhase) {

@@ -61,8 +61,14 @@ func shrinks(t *testing.T, s *system) {
 
 func (s *system) readyAgents(ctx context.Context, t *testing.T, agent string) []corev1.Pod {
 	t.Helper()
+	return s.ready(ctx, t, client.MatchingLabels{"suoke.life/agent": agent})
+}
+
+// ready are the Pods that are ready and not on their way out.
+func (s *system) ready(ctx context.Context, t *testing.T, of client.MatchingLabels) []corev1.Pod {
+	t.Helper()
 	var ready []corev1.Pod
-	for _, pod := range s.pods(ctx, t, client.MatchingLabels{"suoke.life/agent": agent}) {
+	for _, pod := range s.pods(ctx, t, of) {
 		for _, condition := range pod.Status.Conditions {
 			if condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue && pod.DeletionTimestamp == nil {
 				ready = append(ready, pod)

@@ -3,7 +3,6 @@ package e2e_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -301,13 +300,7 @@ func (p *play) edit(t *testing.T, change func(*suokev1.AIModelSpec)) {
 		return
 	}
 	p.moveOn()
-	var model suokev1.AIModel
-	p.get(t, p.model.Name, &model)
-	patch := client.MergeFrom(model.DeepCopy())
-	change(&model.Spec)
-	if err := p.client.Patch(t.Context(), &model, patch); err != nil {
-		t.Fatalf("%s\n%v", p.line, err)
-	}
+	p.system.edit(t, p.model.Name, change)
 }
 
 // release changes how versions are released, those too that are described already.
@@ -369,10 +362,4 @@ func fraction(t *testing.T, text string) float64 {
 		t.Fatal(err)
 	}
 	return f
-}
-
-// decodeState reads one key of a route's ConfigMap.
-func decodeState[T any](data map[string]string, key string) (v T, err error) {
-	err = json.Unmarshal([]byte(data[key]), &v)
-	return v, err
 }

@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -78,7 +79,8 @@ func (tr *trace) note(kind watch.EventType, object runtime.Object) {
 	defer tr.mu.Unlock()
 	switch o := object.(type) {
 	case *corev1.ConfigMap:
-		if state, err := decodeState[rollout.State](o.Data, "state.json"); err == nil {
+		var state rollout.State
+		if err := json.Unmarshal([]byte(o.Data["state.json"]), &state); err == nil {
 			tr.state = state
 		}
 	case *appsv1.Deployment:

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	suokev1 "github.com/suoke-life/suoke/api/v1"
 	"github.com/suoke-life/suoke/internal/demo"
 	"github.com/suoke-life/suoke/internal/traffic/load"
+	"github.com/suoke-life/suoke/internal/traffic/route"
 )
 
 const (
@@ -213,23 +215,13 @@ func unruly(t *testing.T, before, after map[string]int64, may []string) {
 // beginCanary asks for a version as a canary that waits for a person.
 func (s *system) beginCanary(t *testing.T, version string) {
 	t.Helper()
-	name := "busy-" + dashed(version)
+	name := "busy-" + strings.ReplaceAll(version, ".", "-")
 	release := canary(name, busyModel, version, time.Hour)
 	release.Spec.AutoPromotion.Enabled = false
 	s.create(t, release)
 	s.want(t, busyModel, version)
 	s.awaitPhase(t, name, suokev1.VersionCanary)
 	settle(t, 5*time.Second)
-}
-
-func dashed(version string) string {
-	text := []byte(version)
-	for i, c := range text {
-		if c == '.' {
-			text[i] = '-'
-		}
-	}
-	return string(text)
 }
 
 func (s *system) stable(t *testing.T, model string) string {
@@ -252,25 +244,12 @@ func (s *system) awaitStable(t *testing.T, model, version string) {
 // resize changes the replicas of a model's versions and waits until they are ready.
 func (s *system) resize(t *testing.T, name string, by int32) {
 	t.Helper()
-	var model suokev1.AIModel
-	s.get(t, name, &model)
-	patch := client.MergeFrom(model.DeepCopy())
-	model.Spec.Deployment.Replicas += by
-	if err := s.client.Patch(t.Context(), &model, patch); err != nil {
-		t.Fatal(err)
-	}
+	want := s.edit(t, name, func(spec *suokev1.AIModelSpec) { spec.Deployment.Replicas += by }).Spec.Deployment.Replicas
 	eventually(t, 2*time.Minute, func(ctx context.Context) string {
-		ready := int32(0)
 		id := s.deploymentOf(t, name, s.stable(t, name))
-		for _, pod := range s.pods(ctx, t, client.MatchingLabels{"suoke.life/version": id, "app.kubernetes.io/component": "model-server"}) {
-			for _, c := range pod.Status.Conditions {
-				if c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue && pod.DeletionTimestamp == nil {
-					ready++
-				}
-			}
-		}
-		if ready != model.Spec.Deployment.Replicas {
-			return fmt.Sprintf("%s has %d ready Pods, not %d", id, ready, model.Spec.Deployment.Replicas)
+		ready := len(s.ready(ctx, t, client.MatchingLabels{"suoke.life/version": id, "app.kubernetes.io/component": "model-server"}))
+		if ready != int(want) {
+			return fmt.Sprintf("%s has %d ready Pods, not %d", id, ready, want)
 		}
 		return ""
 	})
@@ -281,13 +260,11 @@ func (s *system) deploymentOf(t *testing.T, model, version string) string {
 	t.Helper()
 	var object corev1.ConfigMap
 	s.get(t, model+"-route", &object)
-	var route struct {
-		Versions []struct{ ID, Version string } `json:"versions"`
-	}
-	if err := json.Unmarshal([]byte(object.Data["route.json"]), &route); err != nil {
+	served, err := route.Parse([]byte(object.Data[route.Key]))
+	if err != nil {
 		t.Fatal(err)
 	}
-	for _, v := range route.Versions {
+	for _, v := range served.Versions {
 		if v.Version == version {
 			return v.ID
 		}

@@ -316,12 +316,17 @@ func (c *chronicle) attemptsCount() error {
 	return nil
 }
 
-// returnedStaysReturned: a version that was refused begins again only when another was wanted since, or a person retries. One
-// whose release was lost was not refused.
+// returnedStaysReturned: a version that was refused begins again only when another was wanted since, or a person retries, be
+// it before the attempt that failed at once. One whose release was lost was not refused.
 func (c *chronicle) returnedStaysReturned() error {
-	e := c.last()
+	e, begun := c.last(), map[string]int{}
 	for _, p := range e.phases {
-		if p.To != rollout.Testing || p.From != rollout.Rollback || c.asks(rollout.Retry, p.Version) {
+		if p.To != rollout.Testing {
+			continue
+		}
+		ended := c.attempts(p.Version, len(c.entries)-1) + begun[p.Version]
+		begun[p.Version]++
+		if p.From != rollout.Rollback || e.policy.Action == (rollout.Action{Type: rollout.Retry, Version: p.Version, Attempt: ended}) {
 			continue
 		}
 		otherwise := false

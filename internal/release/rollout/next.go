@@ -176,15 +176,20 @@ func (t *turn) giveUp(reason, message string, held bool) bool {
 }
 
 // giveBack returns the traffic to stable: in one write where stable kept what the whole load needs, and else, after a
-// rolling update or a promotion, as fast as its Pods return. Once stable has everything, the release is over, and a candidate that served is left to retire.
+// rolling update or a promotion, as fast as its Pods return. Whoever took all of stable's Pods away does not make the
+// candidate's answers worse than none. Once stable has everything, the release is over, and a candidate that served is left to retire.
 func (t *turn) giveBack() bool {
 	r := t.State.Release
 	if t.State.Weights[r.Candidate] == 0 {
 		t.State.Release = nil
 		return true
 	}
+	retiree := t.State.Retiring[r.Candidate]
+	retiree.Replicas = t.candidatePods() // the model may have been scaled since
+	t.State.Retiring[r.Candidate] = retiree
 	back := all
-	if t.strategy() == RollingUpdate || !r.PromotedAt.IsZero() {
+	none := t.seen.Versions[t.State.Stable].Ready == 0 && t.seen.Versions[r.Candidate].Ready > 0
+	if none || t.strategy() == RollingUpdate || !r.PromotedAt.IsZero() {
 		back = t.canTakeBack()
 	}
 	if back > t.State.Weights[t.State.Stable] {

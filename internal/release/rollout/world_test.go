@@ -258,7 +258,7 @@ func (w *world) checkRaise(before, after rollout.State, version rollout.ID, weig
 	v := w.versions[version]
 	if version == before.Stable {
 		ended := before.Release != nil && (after.Release == nil || after.Release.Candidate != before.Release.Candidate)
-		if ended && before.Release.Strategy != rollout.RollingUpdate {
+		if ended && before.Release.Strategy != rollout.RollingUpdate && !w.stranded(before) {
 			w.expect(weight == 100, "an abort returned %d %%", weight)
 			return
 		}
@@ -269,12 +269,17 @@ func (w *world) checkRaise(before, after rollout.State, version rollout.ID, weig
 	w.expect(100*v.Ready >= weight*w.policy.Replicas, "%s was raised to %d %% with %d of %d Pods ready", version, weight, v.Ready, w.policy.Replicas)
 }
 
-// checkEnd: a release that ends gives everything back at once, but for a rolling update's.
+// stranded: only the candidate can answer.
+func (w *world) stranded(s rollout.State) bool {
+	return w.versions[s.Stable].Ready == 0 && w.versions[s.Release.Candidate].Ready > 0
+}
+
+// checkEnd: a release that ends gives everything back at once, but for a rolling update's, and where nobody is there to take it.
 func (w *world) checkEnd(before, after rollout.State) {
 	for _, h := range after.History[min(len(after.History), len(before.History)):] {
 		w.expect(h.Reason != "" && h.Message != "" && h.Version != "", "a transition says too little: %+v", h)
 		r := before.Release
-		if h.To != rollout.Rollback || r == nil || r.Strategy == rollout.RollingUpdate || before.Weights[r.Candidate] == 0 {
+		if h.To != rollout.Rollback || r == nil || r.Strategy == rollout.RollingUpdate || before.Weights[r.Candidate] == 0 || w.stranded(before) {
 			continue
 		}
 		w.expect(after.Stable == "" || after.Weights[after.Stable] == 100, "after an abort stable has %d %%", after.Weights[after.Stable])

@@ -57,7 +57,7 @@ const (
 	// ReasonArtifactInvalid says that the artifact was found and cannot be served: truncated, or not a model.
 	ReasonArtifactInvalid = "ArtifactInvalid"
 
-	// ReasonRevisionMissing says that the ControllerRevision of a version that serves was deleted: it goes on, and cannot be scaled.
+	// ReasonRevisionMissing says that the ControllerRevision and the Deployment of a version that serves were deleted: nothing tells how to make it again.
 	ReasonRevisionMissing = "RevisionMissing"
 
 	// ReasonFirstVersion says that there is no version to compare with: evaluated, brought to full capacity, given all traffic.

@@ -65,7 +65,10 @@ func gistOf(damage string) func(outcome string) string {
 	}
 }
 
-const routeDeleted = "the route is deleted"
+const (
+	routeDeleted = "the route is deleted"
+	stableThawed = "stable's frozen form is deleted"
+)
 
 var damages = map[string]func(context.Context, *space) error{
 	"every status is emptied":                 emptied,
@@ -77,6 +80,7 @@ var damages = map[string]func(context.Context, *space) error{
 	"the candidate's Pods are deleted":        deleting(&corev1.Pod{}, of("v2")),
 	"the candidate's evaluation is deleted":   deleting(&batchv1.Job{}, of("v2")),
 	"the candidate's frozen form is deleted":  deleting(&appsv1.ControllerRevision{}, of("v2")),
+	stableThawed:                              deleting(&appsv1.ControllerRevision{}, of("v1")),
 	"the candidate's ModelVersion is renewed": renewed,
 }
 

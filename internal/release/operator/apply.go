@@ -122,16 +122,19 @@ func (m *models) applyVersion(ctx context.Context, seen *observed, id rollout.ID
 	f, known := seen.known[id]
 	if !known {
 		seen.trouble = &Problem{Reason: suokev1.ReasonRevisionMissing, Err: fmt.Errorf(
-			"the ControllerRevision %s was deleted, so what runs of that version stays as it is; release another version", id)}
+			"the ControllerRevision %s and its Deployment were deleted, so that version cannot be made again; release another", id)}
 		return nil
 	}
-	if err := m.applyObject(ctx, seen, existing(seen.services[id]), 0, func() client.Object {
-		return f.Version.Service(seen.model.Namespace)
+	if err := m.applyObject(ctx, seen, existing(seen.services[id]), 0, func() (client.Object, error) {
+		return f.Version.Service(seen.model.Namespace), nil
 	}); err != nil {
 		return err
 	}
-	return m.applyObject(ctx, seen, existing(seen.deployments[id]), replicas, func() client.Object {
-		return f.Version.Deployment(seen.model.Namespace, int32(min(replicas, 1000))) //nolint:gosec // bounded here
+	return m.applyObject(ctx, seen, existing(seen.deployments[id]), replicas, func() (client.Object, error) {
+		text, err := f.text()
+		d := f.Version.Deployment(seen.model.Namespace, int32(min(replicas, 1000))) //nolint:gosec // bounded here
+		d.Annotations[annotationFrozen] = string(text)
+		return d, err
 	})
 }
 
@@ -154,11 +157,14 @@ type standing struct {
 
 // applyObject applies an object of the model, unless the same was applied before and still stands. One that is as it was
 // found before is not built anew to see that.
-func (m *models) applyObject(ctx context.Context, seen *observed, there client.Object, replicas int, build func() client.Object) error {
+func (m *models) applyObject(ctx context.Context, seen *observed, there client.Object, replicas int, build func() (client.Object, error)) error {
 	if there != nil && seen.standing[there.GetUID()] == (standing{there.GetResourceVersion(), replicas}) {
 		return nil
 	}
-	wanted := build()
+	wanted, err := build()
+	if err != nil {
+		return err
+	}
 	wanted.SetOwnerReferences([]metav1.OwnerReference{owner(seen.model)})
 	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(wanted)
 	if err != nil {

@@ -26,6 +26,9 @@ import (
 // keptRevisions of a model that nothing serves any more keep their evaluations.
 const keptRevisions = 10
 
+// annotationFrozen of a Deployment is what it was built from, so that a ControllerRevision that is deleted can be written again.
+const annotationFrozen = "suoke.life/frozen"
+
 // frozen is a version as it was when first seen: what it is built from ever after.
 type frozen struct {
 	// Version is what the objects are built from, Source where it came from.
@@ -33,6 +36,8 @@ type frozen struct {
 	Source  suokev1.Repository `json:"source"`
 	// Validation as it was; thresholds apply as they are now.
 	Validation suokev1.Validation `json:"validation"`
+	// Number orders the versions of a model by when they were first seen.
+	Number int64 `json:"number"`
 
 	// revision is the object that holds it.
 	revision *appsv1.ControllerRevision
@@ -45,7 +50,7 @@ func thaw(revision *appsv1.ControllerRevision) (frozen, error) {
 	if err := json.Unmarshal(revision.Data.Raw, &f); err != nil {
 		return frozen{}, fmt.Errorf("reading ControllerRevision %s: %w", revision.Name, err)
 	}
-	f.revision = revision
+	f.revision, f.Number = revision, revision.Revision
 	records, err := parseRecords(revision)
 	f.records = records
 	return f, err
@@ -142,13 +147,18 @@ func (o *Operator) freeze(ctx context.Context, model *suokev1.AIModel, template 
 		},
 		Source: model.Spec.Repository, Validation: model.Spec.Validation,
 	}
-	raw, err := json.Marshal(f)
-	if err != nil {
-		return frozen{}, fmt.Errorf("freezing %s: %w", f.Version.ID, err)
-	}
-	newest := int64(0)
 	for _, other := range known {
-		newest = max(newest, other.revision.Revision)
+		f.Number = max(f.Number, other.Number)
+	}
+	f.Number++
+	return o.keep(ctx, model, f)
+}
+
+// keep writes a version's ControllerRevision.
+func (o *Operator) keep(ctx context.Context, model *suokev1.AIModel, f frozen) (frozen, error) {
+	text, err := f.text()
+	if err != nil {
+		return frozen{}, err
 	}
 	f.revision = &appsv1.ControllerRevision{
 		ObjectMeta: metav1.ObjectMeta{
@@ -156,7 +166,7 @@ func (o *Operator) freeze(ctx context.Context, model *suokev1.AIModel, template 
 			Annotations:     map[string]string{manifest.AnnotationModel: model.Name},
 			OwnerReferences: []metav1.OwnerReference{owner(model)},
 		},
-		Data: runtime.RawExtension{Raw: raw}, Revision: newest + 1,
+		Data: runtime.RawExtension{Raw: text}, Revision: f.Number,
 	}
 	err = o.Client.Create(ctx, f.revision, client.FieldOwner(FieldManager))
 	if apierrors.IsAlreadyExists(err) {
@@ -165,8 +175,36 @@ func (o *Operator) freeze(ctx context.Context, model *suokev1.AIModel, template 
 	if err != nil {
 		return frozen{}, fmt.Errorf("freezing %s: %w", f.Version.ID, err)
 	}
-	o.Log.Info("version frozen", "model", model.Name, "version", f.Version.Version, "id", f.Version.ID, "revision", strconv.FormatInt(newest+1, 10), "digest", f.Version.Digest)
+	o.Log.Info("version frozen", "model", model.Name, "version", f.Version.Version, "id", f.Version.ID, "revision", strconv.FormatInt(f.Number, 10), "digest", f.Version.Digest)
 	return f, nil
+}
+
+func (f frozen) text() ([]byte, error) {
+	text, err := json.Marshal(f)
+	if err != nil {
+		return nil, fmt.Errorf("freezing %s: %w", f.Version.ID, err)
+	}
+	return text, nil
+}
+
+// freezeAgain writes the ControllerRevisions that somebody deleted of versions that run.
+func (o *Operator) freezeAgain(ctx context.Context, seen *observed) error {
+	for id, d := range seen.deployments {
+		text, noted := d.Annotations[annotationFrozen]
+		if _, known := seen.known[id]; known || !noted {
+			continue
+		}
+		var f frozen
+		if err := json.Unmarshal([]byte(text), &f); err != nil {
+			return fmt.Errorf("reading %s of Deployment %s: %w", annotationFrozen, d.Name, err)
+		}
+		f, err := o.keep(ctx, seen.model, f)
+		if err != nil {
+			return err
+		}
+		seen.known[id] = f
+	}
+	return nil
 }
 
 // thawLive reads a version that the cache does not have yet. One that another model left behind is not ours to use: it
@@ -201,7 +239,7 @@ func newestFirst(known map[rollout.ID]frozen) []frozen {
 	for _, f := range known {
 		all = append(all, f)
 	}
-	slices.SortFunc(all, func(a, b frozen) int { return cmp.Compare(b.revision.Revision, a.revision.Revision) })
+	slices.SortFunc(all, func(a, b frozen) int { return cmp.Compare(b.Number, a.Number) })
 	return all
 }
 

@@ -49,7 +49,7 @@ type observed struct {
 	judge     judge
 }
 
-// observe gathers; it writes nothing but the ControllerRevision of a version that is seen for the first time.
+// observe gathers; it writes nothing but the ControllerRevision of a version that has none.
 func (m *models) observe(ctx context.Context, model *suokev1.AIModel) (*observed, error) {
 	seen := &observed{now: m.Now(), model: model}
 	var err error
@@ -65,10 +65,13 @@ func (m *models) observe(ctx context.Context, model *suokev1.AIModel) (*observed
 	if err := m.observeDeclared(ctx, seen); err != nil {
 		return nil, err
 	}
-	if err := m.observeWanted(ctx, seen); err != nil {
+	if err := m.observeRunning(ctx, seen); err != nil {
 		return nil, err
 	}
-	if err := m.observeRunning(ctx, seen); err != nil {
+	if err := m.freezeAgain(ctx, seen); err != nil {
+		return nil, err
+	}
+	if err := m.observeWanted(ctx, seen); err != nil {
 		return nil, err
 	}
 	seen.rebuild(m.routers.of(model.Name))

@@ -26,8 +26,8 @@ func forgetful() *observed {
 	}
 	for i, id := range []rollout.ID{"a", "b"} {
 		seen.known[id] = frozen{
-			Version:  manifest.Version{ID: string(id), Version: []string{"v1", "v2"}[i]},
-			revision: &appsv1.ControllerRevision{Revision: int64(i)},
+			Version: manifest.Version{ID: string(id), Version: []string{"v1", "v2"}[i]},
+			Number:  int64(i),
 		}
 		seen.deployments[id] = &appsv1.Deployment{Spec: appsv1.DeploymentSpec{Replicas: new(int32(i + 1))}}
 	}

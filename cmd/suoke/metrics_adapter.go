@@ -91,12 +91,14 @@ func runMetricsAdapter(ctx context.Context, o metricsAdapterOptions, log *slog.L
 	if err != nil {
 		return err
 	}
+	registration := &metricsapi.Registration{Client: clients.services, Service: o.service, Namespace: o.cluster.Namespace, Log: log}
+	endpoint := &metricsapi.Endpoint{Port: o.port, Kubeconfig: o.cluster.Kubeconfig}
 	authority, err := metricsapi.SharedAuthority(ctx, clients.objects, o.cluster.Namespace)
 	if err != nil {
 		return err
 	}
-	certificate, key, err := authority.Issue(o.service, o.cluster.Namespace, time.Now())
-	if err != nil {
+	registration.CA = authority.CA
+	if endpoint.Certificate, endpoint.Key, err = authority.Issue(o.service, o.cluster.Namespace, time.Now()); err != nil {
 		return err
 	}
 
@@ -104,23 +106,30 @@ func runMetricsAdapter(ctx context.Context, o metricsAdapterOptions, log *slog.L
 	pods := watches.Core().V1().Pods().Lister()
 	scraper := scrape.New(func() []scrape.Target { return scrape.Targets(agents, list(pods.List(labels.Everything()))) }, log)
 	usage := metricsapi.NewUsage(clients.usage, clients.others, o.cluster.Namespace, log)
-	objects := &metricsapi.Objects{
+	endpoint.Metrics = metricsapi.NewProvider(agents, pods, o.cluster.Namespace, scraper)
+	probes := o.probes(log, watches.Core().V1().Pods().Informer().HasSynced, &metricsapi.Objects{
 		Agents: agents, Namespace: o.cluster.Namespace, Pods: pods,
 		Deployments: watches.Apps().V1().Deployments().Lister(),
 		HPAs:        watches.Autoscaling().V2().HorizontalPodAutoscalers().Lister(),
 		Rates:       scraper, Usage: usage,
+	})
+
+	watches.Start(ctx.Done())
+	group, ctx := errgroup.WithContext(ctx)
+	for _, run := range []func(context.Context){scraper.Run, usage.Run, registration.Run} {
+		group.Go(func() error { run(ctx); return nil })
 	}
+	group.Go(func() error { return probes.Run(ctx) })
+	group.Go(func() error { return endpoint.Run(ctx) })
+	err = group.Wait()
+	watches.Shutdown()
+	return err
+}
+
+// probes tell whether the process lives and has read all Pods, and what the agents' objects say as metrics.
+func (o metricsAdapterOptions) probes(log *slog.Logger, synced func() bool, objects *metricsapi.Objects) *server.Server {
 	registry := server.NewRegistry()
 	registry.MustRegister(objects)
-	registration := &metricsapi.Registration{
-		Client: clients.services, Service: o.service, Namespace: o.cluster.Namespace, CA: authority.CA, Log: log,
-	}
-	endpoint := &metricsapi.Endpoint{
-		Port: o.port, Kubeconfig: o.cluster.Kubeconfig, Certificate: certificate, Key: key,
-		Metrics: metricsapi.NewProvider(agents, pods, o.cluster.Namespace, scraper),
-	}
-	synced := watches.Core().V1().Pods().Informer().HasSynced
-
 	mux := http.NewServeMux()
 	probes := &server.Server{
 		Listeners: []server.Listener{{Address: o.address, Handler: mux}},
@@ -134,17 +143,7 @@ func runMetricsAdapter(ctx context.Context, o metricsAdapterOptions, log *slog.L
 		},
 	}
 	probes.Probes(mux, registry)
-
-	watches.Start(ctx.Done())
-	group, ctx := errgroup.WithContext(ctx)
-	for _, run := range []func(context.Context){scraper.Run, usage.Run, registration.Run} {
-		group.Go(func() error { run(ctx); return nil })
-	}
-	group.Go(func() error { return probes.Run(ctx) })
-	group.Go(func() error { return endpoint.Run(ctx) })
-	err = group.Wait()
-	watches.Shutdown()
-	return err
+	return probes
 }
 
 // list is what a cache holds; a cache's listing of everything cannot fail.

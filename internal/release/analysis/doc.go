@@ -14,14 +14,15 @@
 //
 //   - replay: with 60 Pod-hours over 6 hours. Every stable Pod, or as many together as the candidate has where there are
 //     twice as many, is replayed against the others as if it had been a canary. Three scores (uncapped, at most 1.5 nats a
-//     second, at most 2 nats in ten seconds) must exceed what those replays reached, in each of four phases (seconds 1-5,
-//     6-15, 16-60, later), but for the phase's and score's share of α. Whole releases are replayed for half an hour. Where
+//     second, at most 2 nats in ten seconds) must exceed what those replays reached, in each of four phases (seconds 1-3,
+//     4-15, 16-60, later), but for the phase's and score's share of α. Whole releases are replayed for half an hour. Where
 //     the weight is raised in steps, each second is compared at its own numbers, and the first and the last step are
 //     replayed: with their Pods, and with failures as many times as large as the candidate's share is larger than the
 //     Pods' was.
-//   - young: with less. Seconds 1-5 count in full and need 20 nats; after that ten seconds prove at most 2 nats, and ln(2/α)
-//     are needed. Then too the same score must not be below 0 against a candidate that is a margin as bad. Two stable Pods
-//     or fewer have no 60 Pod-hours in a day, and are judged so. So is disagreement, without a margin.
+//   - young: with less. Until second 15 what counts in full needs 20 nats; from second 4 on ten seconds prove at most 2 nats,
+//     and ln(2/α) are needed. Then the same score must also not be below 0 against a candidate that is a margin as bad. All of
+//     it must also speak against a start; see below. Two stable Pods or fewer have no 60 Pod-hours in a day, and are judged
+//     so. So is disagreement, without a margin and a start, where only seconds 1-3 count in full.
 //   - historical: see Statistic.Historical.
 //
 // # Pods that differ
@@ -39,6 +40,12 @@
 // warms up is left out of all scores but one, in which only a collapse counts: uncapped, at 20 nats, against stable and as
 // much more as the worst five seconds of a recorded start were bad. If those were as bad as can be, nothing counts.
 //
+// The young rule takes for possible, whatever was recorded, that a candidate's Pods are bad for starting: in the 20 seconds from
+// its first request on by up to 0.3 more than stable's, and later no more often. Nobody is returned unless there are ln(1/α)
+// nats against that: with a prior weight of 2/3 for the first 20 seconds, all of them, at 0.5 more than stable against 0.3 more
+// (of slow answers at most 1.5 nats a second, as one pause makes all of them slow), or 1/3 for what comes later, in full. So
+// less than 0.3 is only told after 20 seconds. Where no start was recorded, the replay rule takes a bad one for the version's.
+//
 // A client that sticks to a version is a cluster of requests, not many independent ones: the caller leaves out what a
 // session asks again of a version at which it has failed before.
 //
@@ -47,10 +54,11 @@
 // Proved: if within each second, given the past, requests fail independently of each other, the young rule returns a
 // candidate that fails no more often than stable with a chance of at most α/2 + exp(-20) for each kind's α, however often
 // one looks and however the rate that both share moves (Ville 1939; a maximum is below the mixture; a cap, and asking for
-// more, only take evidence away). For the replay rule the same holds at the floor of its thresholds, ln(3/α) for each of
-// three scores, and for all candidates within the margin. Disagreement within the allowed rate: likewise. A warm-up in
-// which Pods are bad by no more than the recorded excess adds exp(-20) for each kind. The chance of ever passing a candidate
-// that always fails more often by the allowed increase is at most α.
+// more, only take evidence away), and one that is bad as a start may be, and later no more often than stable, with a chance of
+// at most α. For the replay rule the same as the first holds at the floor of its thresholds, ln(3/α) for each of three scores,
+// and for all candidates within the margin. Disagreement within the allowed rate: likewise. A warm-up in which Pods are bad by
+// no more than the recorded excess adds exp(-20) for each kind. The chance of ever passing a candidate that always fails more
+// often by the allowed increase is at most α.
 //
 // Measured, not proved: that false rollbacks stay below α where failures come in spells or Pods differ. Replay rests on
 // Pods' windows being exchangeable and the history being representative: a kind of failure that it never showed is not

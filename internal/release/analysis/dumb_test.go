@@ -43,30 +43,36 @@ func (d dumb) rate(unix int64) float64 {
 func (d dumb) worse(margin float64, length int64, most float64) float64 {
 	best := math.Inf(-1)
 	for _, delta := range deltas {
-		blocks := d.blocks(length, func(s analysis.Second) float64 { return d.worseIn(s, margin, delta) })
-		for start := range blocks {
-			b := float64(start + 1)
-			score := math.Log(1.0/5) + math.Log(1/(b*(b+1)))
-			for _, block := range blocks[start:] {
-				score += min(block, most)
-			}
-			best = max(best, score)
+		best = max(best, lastly(d.blocks(d.first(), length, func(s analysis.Second) float64 { return d.worseIn(s, margin, delta) }), most))
+	}
+	return best
+}
+
+// lastly is the most that blocks say, if the candidate turned bad at the start of any of them.
+func lastly(blocks []float64, most float64) float64 {
+	best := math.Inf(-1)
+	for start := range blocks {
+		b := float64(start + 1)
+		score := math.Log(1.0/5) + math.Log(1/(b*(b+1)))
+		for _, block := range blocks[start:] {
+			score += min(block, most)
 		}
+		best = max(best, score)
 	}
 	return best
 }
 
 func (d dumb) noWorse() float64 {
 	score := 0.0
-	for _, block := range d.blocks(10, d.noWorseIn) {
+	for _, block := range d.blocks(d.first(), 10, d.noWorseIn) {
 		score += min(block, 0.75)
 	}
 	return score
 }
 
-// blocks sums what the seconds since the candidate's first request say.
-func (d dumb) blocks(length int64, says func(analysis.Second) float64) []float64 {
-	first, last := d.first(), d.heard[len(d.heard)-1].Unix
+// blocks sums what the seconds since one of them say.
+func (d dumb) blocks(first, length int64, says func(analysis.Second) float64) []float64 {
+	last := d.heard[len(d.heard)-1].Unix
 	blocks := make([]float64, (last-first)/length+1)
 	for _, s := range d.heard {
 		if s.Unix >= first && stableOf(s).Requests > 0 && candidateOf(s).Requests > 0 {
@@ -120,13 +126,38 @@ func (d dumb) failed() bool {
 }
 
 // score is by the rule for little history, which counts nothing after the first seconds that does not also speak against
-// a candidate whose Pods are 1.9 times as bad for being other Pods.
+// a candidate whose Pods are 1.9 times as bad for being other Pods, and nothing at all that does not speak against Pods that
+// only start.
 func (d dumb) score() (score, threshold float64) {
-	if d.heard[len(d.heard)-1].Unix-d.first()+1 <= 5 {
-		return d.worse(1, 1, math.Inf(1)), 20
+	elapsed := d.heard[len(d.heard)-1].Unix - d.first() + 1
+	doubt := d.fresh() - math.Log(1/0.01)
+	early, late := min(d.worse(1, 1, math.Inf(1)), 20+doubt), math.Log(2/0.01)
+	blocks := min(d.worse(1, 10, 2), late+d.worse(1.9, 10, 2), late+doubt)
+	if elapsed <= 3 || elapsed <= 15 && early-20 >= blocks-late {
+		return early, 20
 	}
-	threshold = math.Log(2 / 0.01)
-	return min(d.worse(1, 10, 2), threshold+d.worse(1.9, 10, 2)), threshold
+	return blocks, late
+}
+
+// fresh is what speaks against Pods that fail 0.3 more for 20 seconds and no more than stable's later.
+func (d dumb) fresh() float64 {
+	collapse := 0.0
+	for _, s := range d.heard {
+		stable, candidate := stableOf(s), candidateOf(s)
+		if p := d.rate(s.Unix); s.Unix >= d.first() && s.Unix < d.first()+20 && stable.Requests > 0 && candidate.Requests > 0 && p < 0.69 {
+			ns, nc, pc := float64(stable.Requests), float64(candidate.Requests), min(p+0.5, 0.99)
+			q := least(0, 0.7, func(q float64) float64 { return ns*kl(p, q) + nc*kl(pc, q+0.3) })
+			collapse += likelihood(stable, p) + likelihood(candidate, pc) - likelihood(stable, q) - likelihood(candidate, q+0.3)
+		}
+	}
+	if d.heard[len(d.heard)-1].Unix < d.first()+20 {
+		return max(collapse+math.Log(2.0/3), math.Log(1.0/3)) // later there is nothing yet
+	}
+	later := math.Inf(-1)
+	for _, delta := range deltas {
+		later = max(later, lastly(d.blocks(d.first()+20, 10, func(s analysis.Second) float64 { return d.worseIn(s, 1, delta) }), math.Inf(1)))
+	}
+	return max(collapse+math.Log(2.0/3), later+math.Log(1.0/3))
 }
 
 // totals of a second.

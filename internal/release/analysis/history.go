@@ -24,11 +24,12 @@ type pastPod struct {
 }
 
 const (
-	hourSeconds = 3600
+	hourSeconds   = 3600
+	minuteSeconds = 60
 	// historyHours are kept beside the current one.
 	historyHours = 24
 	// lateSeconds is how long after its end an hour is finished: routers report some seconds late.
-	lateSeconds = 60
+	lateSeconds = minuteSeconds
 	// maxPods bounds how many Pods are recorded at once; more would teach little.
 	maxPods = 24
 	// requestSeconds is how many seconds' requests are kept as one number.
@@ -48,8 +49,11 @@ func (h *History) Add(unix int64, pod string, c Counts) {
 		return
 	}
 	if unix > h.last {
+		minute := h.last / minuteSeconds
 		h.last = unix
-		h.finish()
+		if unix/minuteSeconds > minute { // hours are over, and too old, at full minutes only
+			h.finish()
+		}
 	}
 	open := h.hour(unix, pod)
 	if open == nil {
@@ -141,7 +145,7 @@ func (p *pastPod) hours() map[int64]*hour {
 
 // minutes in which there was a request.
 func (h *hour) minutes() (n int) {
-	for minute := range slices.Chunk(h.requests[:], 60/requestSeconds) {
+	for minute := range slices.Chunk(h.requests[:], minuteSeconds/requestSeconds) {
 		if slices.Max(minute) > 0 {
 			n++
 		}

@@ -40,8 +40,8 @@ func TestJudgementsInWords(t *testing.T) {
 		"a collapse in the first seconds": {
 			seconds: steady(1, 60, 80, 1, 20, 10),
 			want: analysis.Judgement{
-				Verdict: analysis.Fail, Reason: analysis.ErrorRate, Rule: analysis.Young, FalseRollbackRate: 0.01, Score: 27.45, Threshold: 20,
-				Message: "20 of 40 answers failed against 2 of 160 of stable (50 % against 1.25 %): 27.5 nats of evidence that it is worse, and 20.0 were needed",
+				Verdict: analysis.Fail, Reason: analysis.ErrorRate, Rule: analysis.Young, FalseRollbackRate: 0.01, Score: 20.91, Threshold: 20,
+				Message: "40 of 80 answers failed against 4 of 320 of stable (50 % against 1.25 %): 20.9 nats of evidence that it is worse, and 20.0 were needed",
 			},
 		},
 		"a collapse after a good start": {
@@ -61,14 +61,14 @@ func TestJudgementsInWords(t *testing.T) {
 		"one minute as good as stable": {
 			seconds: steady(1, 60, 80, 0, 20, 0),
 			want: analysis.Judgement{
-				Verdict: analysis.Inconclusive, Rule: analysis.Young, FalseRollbackRate: 0.01, Score: -2.35, Threshold: 5.30,
+				Verdict: analysis.Inconclusive, Rule: analysis.Young, FalseRollbackRate: 0.01, Score: -2.74, Threshold: 5.30,
 				Message: "0 of 1200 answers failed against 0 of 4800 of stable (0 % against 0 %): 0.0 of the 5.3 nats of evidence needed that it is worse, 4.5 of 4.6 that the increase is below 0.5 percentage points",
 			},
 		},
 		"three minutes as good as stable": {
 			seconds: steady(1, 180, 80, 0, 20, 0),
 			want: analysis.Judgement{
-				Verdict: analysis.Pass, Rule: analysis.Young, FalseRollbackRate: 0.01, Score: -2.45, Threshold: 5.30,
+				Verdict: analysis.Pass, Rule: analysis.Young, FalseRollbackRate: 0.01, Score: -2.84, Threshold: 5.30,
 				Message: "0 of 3600 answers failed against 0 of 14400 of stable (0 % against 0 %): 13.5 nats of evidence that the increase is below 0.5 percentage points, and 4.6 were needed",
 			},
 		},
@@ -84,7 +84,7 @@ func TestJudgementsInWords(t *testing.T) {
 			config:  analysis.Config{AllowedIncrease: 0.05},
 			seconds: steady(1, 70, 80, 0, 20, 0),
 			want: analysis.Judgement{
-				Verdict: analysis.Pass, Rule: analysis.Young, FalseRollbackRate: 0.01, Score: -2.36, Threshold: 5.30,
+				Verdict: analysis.Pass, Rule: analysis.Young, FalseRollbackRate: 0.01, Score: -2.75, Threshold: 5.30,
 				Message: "0 of 1400 answers failed against 0 of 5600 of stable (0 % against 0 %): 5.2 nats of evidence that the increase is below 5 percentage points, and 4.6 were needed",
 			},
 		},

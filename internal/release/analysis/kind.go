@@ -30,6 +30,8 @@ type Evidence struct {
 	// Doubt is the last of them against the doubt that the candidate's Pods are only other Pods: where little is known of
 	// how Pods differ, it must not be below 0 either.
 	Doubt Scores `json:"doubt,omitzero"`
+	// Fresh is the evidence against the doubt that the candidate's Pods only start, where little is known of starts.
+	Fresh Fresh `json:"fresh,omitzero"`
 	// NoWorse is the evidence that the candidate does not fail more often: nats of the blocks that ended, each capped, and of
 	// the current block.
 	NoWorse        float64 `json:"noWorse,omitzero"`
@@ -79,6 +81,9 @@ func (e *Evidence) score(elapsed int64, r rule) (score, threshold float64) {
 		if r.doubt > 0 && i == byBlock {
 			shows = min(shows, needed+e.Doubt.value(by[i]))
 		}
+		if r.fresh > 0 {
+			shows = min(shows, needed+e.Fresh.value()-r.fresh)
+		}
 		if threshold == 0 || shows-needed > score-threshold {
 			score, threshold = shows, needed
 		}
@@ -124,6 +129,8 @@ type kind struct {
 	allowed float64
 	// increase is what a Pass excludes; 0 asks for none.
 	increase float64
+	// startCap is how many nats a second can prove against a start: one pause makes all answers slow.
+	startCap float64
 	// excess is by how much the share of bad requests may be larger while a Pod warms up.
 	excess float64
 }
@@ -135,15 +142,15 @@ const maxKinds = 3
 func (s *Statistic) kinds() (all [maxKinds]kind, n int) {
 	all[0] = kind{
 		name: ErrorRate, evidence: &s.Failures, rule: s.Config.rule(s.Config.Limits.Failures), increase: s.Config.allowed(),
-		excess: s.Config.Limits.Failures.StartExcess,
-		of:     func(c Counts) Tally { return Tally{c.Requests, c.Failures} },
+		startCap: math.Inf(1), excess: s.Config.Limits.Failures.StartExcess,
+		of: func(c Counts) Tally { return Tally{c.Requests, c.Failures} },
 	}
 	n = 1
 	if s.Config.Slow {
 		all[n] = kind{
 			name: Latency, evidence: &s.Slow, rule: s.Config.rule(s.Config.Limits.Slow),
-			excess: s.Config.Limits.Slow.StartExcess,
-			of:     func(c Counts) Tally { return Tally{c.Requests, c.Slow} },
+			startCap: secondCap, excess: s.Config.Limits.Slow.StartExcess,
+			of: func(c Counts) Tally { return Tally{c.Requests, c.Slow} },
 		}
 		n++
 	}
@@ -215,7 +222,11 @@ func (k *kind) add(from, to int64, stable, candidate, warming Counts) bool {
 		e.First, before = to, 0
 	}
 	e.Stable, e.Candidate = e.Stable.plus(s), e.Candidate.plus(c)
-	e.add(before, e.elapsed(to), k.worse(p, k.rule.margin, s.sample(), c.sample()), k.doubt(p, s.sample(), c.sample()), k.noWorse(p, s.sample(), c.sample()))
+	says := k.worse(p, k.rule.margin, s.sample(), c.sample())
+	if k.rule.fresh > 0 {
+		e.Fresh.add(before, e.elapsed(to), says, min(k.startCap, collapse(p, s.sample(), c.sample())))
+	}
+	e.add(before, e.elapsed(to), says, k.doubt(p, s.sample(), c.sample()), k.noWorse(p, s.sample(), c.sample()))
 	score, threshold := e.score(e.elapsed(to), k.rule)
 	return score >= threshold
 }

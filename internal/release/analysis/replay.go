@@ -15,14 +15,16 @@ const (
 	earlyWindow, earlyStride = 60, 7
 	wholeWindow, wholeStride = 1800, 120
 	fivePods                 = 5
-	// headroom is how far above what was replayed a threshold lies.
-	headroom = 1.2
+	// headroom is how far above what was replayed a threshold lies, as a part of it, for each Pod of a group: the more there are in
+	// a group, the fewer groups a history has that are not the same in part.
+	headroom = 0.2
 )
 
-// shares of α by phase and score; see Thresholds.
+// shares of α by phase and score; see Thresholds. What falls into the first phase by chance are 0.26 % of a Pod's windows where it
+// is in spells of ten seconds for 0.2 % of its time: its share is above that.
 func shares() Thresholds {
 	return Thresholds{
-		{uncapped: 0.30},
+		{uncapped: 0.35},
 		{uncapped: 0.06, bySecond: 0.05},
 		{uncapped: 0.06, bySecond: 0.05, byBlock: 0.05},
 		{uncapped: 0.08, bySecond: 0.05, byBlock: 0.05},
@@ -41,6 +43,8 @@ type replays struct {
 	alpha, margin float64
 	lanes         []lane
 	early, whole  []maxima
+	// largest group that was replayed.
+	largest int
 	// priors by block, as a logarithm is slow.
 	priors [wholeWindow + 1]float64
 }
@@ -57,6 +61,7 @@ func newReplays(alpha, margin float64, lanes []lane) *replays {
 // greater share of the requests than a group had, the group's count for as many more.
 func (r *replays) step(s Step) {
 	size := max(1, min(s.Pods, len(r.lanes)/2))
+	r.largest = max(r.largest, size)
 	total := 0.0
 	for _, l := range r.lanes {
 		total += l.total()
@@ -169,7 +174,7 @@ func (r *replays) thresholds() (t Thresholds) {
 				continue
 			}
 			one := r.alpha * float64(len(all)) // windows that α is
-			t[now][score] = max(math.Log(scores/r.alpha), headroom*quantile(quiet, now, score, part*one))
+			t[now][score] = max(math.Log(scores/r.alpha), (1+headroom*float64(r.largest))*quantile(quiet, now, score, part*one))
 			still := below(quiet, t, now, score)
 			left += part - float64(len(quiet)-len(still))/one
 			quiet = still

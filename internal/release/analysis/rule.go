@@ -15,6 +15,8 @@ type rule struct {
 	margin float64
 	// doubt is such a margin that evidence must only outweigh; see Evidence. 0 is none.
 	doubt float64
+	// fresh is what is needed beside, in nats, against the doubt that the candidate's Pods only start; see Fresh. 0 is nothing.
+	fresh float64
 	// thresholds by phase.
 	thresholds Thresholds
 }
@@ -57,7 +59,7 @@ const phases = 4
 // phase that an elapsed second is in. The first second is seldom whole.
 func phase(elapsed int64) int {
 	switch {
-	case elapsed <= 5:
+	case elapsed <= 3:
 		return 0
 	case elapsed <= 15:
 		return 1
@@ -75,10 +77,18 @@ func young(alpha, doubt float64) rule {
 	return rule{name: Young, alpha: alpha, margin: 1, doubt: doubt, thresholds: Thresholds{{uncapped: youngEarly}, late, late, late}}
 }
 
+// starting is the rule for a candidate whose Pods may only start: all must speak against that too. So spells after its first
+// second return nobody early, and a collapse may take longer to be told from a start.
+func (r rule) starting() rule {
+	r.fresh = math.Log(1 / r.alpha)
+	r.thresholds[1][uncapped] = youngEarly
+	return r
+}
+
 // rule of a kind with these limits.
 func (c Config) rule(l Limit) rule {
 	if l.Thresholds == (Thresholds{}) {
-		return young(c.share(), cmp.Or(l.Margin, usualMargin))
+		return young(c.share(), cmp.Or(l.Margin, usualMargin)).starting()
 	}
 	return rule{name: Replay, alpha: c.share(), margin: max(1, l.Margin), thresholds: l.Thresholds}
 }

@@ -149,9 +149,9 @@ func TestBadCandidatesGo(t *testing.T) {
 		fails   float64
 		seconds int64
 	}{
-		"half of the requests fail": {0.5, 4},
+		"half of the requests fail": {0.5, 10},
 		"all requests fail":         {1, 3},
-		"one in twenty fails":       {0.05, 45},
+		"one in twenty fails":       {0.05, 50},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -83,9 +83,21 @@ func (s *Statistic) add(second Second, kinds []kind) {
 	s.Last = second.Unix
 	for i := range kinds {
 		if kinds[i].add(last, second.Unix, stable, candidate, warming) {
-			s.Failed = kinds[i].name
+			s.Failed = s.kindOf(kinds[i].evidence)
 			return
 		}
+	}
+}
+
+// kindOf evidence is its name. What kinds say of it would do, but keeping it would cost each second an allocation.
+func (s *Statistic) kindOf(e *Evidence) string {
+	switch e {
+	case &s.Failures:
+		return ErrorRate
+	case &s.Slow:
+		return Latency
+	default:
+		return Disagreement
 	}
 }
 

@@ -136,7 +136,7 @@ func TestCapsOnlyTakeEvidenceAway(t *testing.T) {
 		d := dumb{allowed: 0.005}
 		for _, second := range histories(20).Draw(t, "history") {
 			s, d.heard = s.Add(second), append(d.heard, second)
-			if d.first() == 0 || s.Last-d.first() < 5 {
+			if d.first() == 0 || s.Last-d.first() < 15 {
 				continue
 			}
 			if free := d.worse(1, 10, math.Inf(1)); s.Judgement().Score > free+1e-4*max(1, math.Abs(free)) {
@@ -206,8 +206,10 @@ func TestOneSecondIsAnEVariable(t *testing.T) {
 		starting := before
 		starting.Config.Limits = analysis.Limits{WarmUp: 9, Failures: analysis.Limit{StartExcess: rapid.Float64Range(0, 0.9).Draw(t, "excess of starts")}}
 		start := min(1, rate+starting.Config.Limits.Failures.StartExcess*rapid.Float64Range(0, 1).Draw(t, "part of the excess"))
+		fresh := min(1, rate+0.3*rapid.Float64Range(0, 1).Draw(t, "part of a start"))
 		begun := math.Log(1.0 / 10) // of each alternative, in the first second
-		worse, doubt, warming, noWorse := make([]float64, len(deltas)), make([]float64, len(deltas)), make([]float64, len(deltas)), 0.0
+		worse, doubt, warming := make([]float64, len(deltas)), make([]float64, len(deltas)), make([]float64, len(deltas))
+		noWorse, collapse := 0.0, 0.0
 		for fs := range ns + 1 {
 			for fc := range nc + 1 {
 				second := heard(2, analysis.Counts{Requests: ns, Failures: fs}, analysis.Counts{Requests: nc, Failures: fc})
@@ -217,6 +219,7 @@ func TestOneSecondIsAnEVariable(t *testing.T) {
 					worse[i] += binomial(ns, fs, rate) * binomial(nc, fc, low) * math.Exp(after.Failures.Scores[0].Current[i])
 					doubt[i] += binomial(ns, fs, low) * binomial(nc, fc, within) * math.Exp(after.Failures.Doubt.Current[i])
 				}
+				collapse += binomial(ns, fs, rate) * binomial(nc, fc, fresh) * math.Exp(after.Failures.Fresh.Collapse)
 				noWorse += binomial(ns, fs, low*(1-allowed)) * binomial(nc, fc, low*(1-allowed)+allowed) * math.Exp(after.Failures.NoWorseCurrent)
 			}
 		}
@@ -225,8 +228,8 @@ func TestOneSecondIsAnEVariable(t *testing.T) {
 				t.Errorf("δ = %g: expected to multiply by %.12g, by %.12g against the margin, and by %.12g against starts", deltas[i], worse[i], doubt[i], warming[i])
 			}
 		}
-		if noWorse > 1+1e-9 {
-			t.Errorf("no worse: expected to multiply by %.12g", noWorse)
+		if noWorse > 1+1e-9 || collapse > 1+1e-9 {
+			t.Errorf("expected to multiply by %.12g where it is worse, and by %.12g where it starts", noWorse, collapse)
 		}
 	})
 }

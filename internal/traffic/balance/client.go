@@ -30,7 +30,7 @@ var ErrNoEndpoint = errors.New("no endpoint is ready")
 
 // Client sends requests to the endpoints of Sets.
 type Client struct {
-	// wires take small requests. Of the others, kept keeps connections and fresh opens one for each.
+	// wires take requests that can be sent again. Of the others, kept keeps connections and fresh opens one for each.
 	wires       *wires
 	kept, fresh http.RoundTripper
 }
@@ -47,7 +47,7 @@ func NewClient() *Client {
 	}
 	fresh := kept.Clone()
 	fresh.DisableKeepAlives = true
-	return &Client{wires: &wires{dialer: dialer, idle: map[string][]*wire{}}, kept: kept, fresh: fresh}
+	return &Client{wires: newWires(dialer), kept: kept, fresh: fresh}
 }
 
 // Broken is told of each attempt that ended without an answer: the Pod, how long it took, and why.
@@ -56,7 +56,8 @@ type Broken func(pod string, took time.Duration, err error)
 // Do sends the request to an endpoint of the Set and returns the answer and the Pod that gave it. A refused connection
 // is tried at another endpoint. A reset on a kept-alive connection, before the first byte of an answer, is tried again
 // if the request can be sent again: it has no body, or GetBody; where no other endpoint is left, on a new connection. The endpoint counts as busy until the answer's body is
-// closed. broken, if not nil, is called for every failed attempt, also the last. The request's URL needs no host.
+// closed. From then on, or once an error was returned, nothing reads what GetBody of a body with a known length gave.
+// broken, if not nil, is called for every failed attempt, also the last. The request's URL needs no host.
 func (c *Client) Do(set *Set, req *http.Request, broken Broken) (*http.Response, string, error) {
 	body := replayable(req)
 	var tried []*Endpoint

@@ -12,18 +12,24 @@ import (
 	"time"
 )
 
-// smallBody bytes of a request fit into the buffers of a connection, so that it can be written before its answer is read.
-const smallBody = 64 << 10
-
-// maxInterim answers (1xx) may come before the one that counts.
-const maxInterim = 5
+const (
+	// smallBody bytes of a request fit into the buffers of a connection, so that it can be written before its answer is read.
+	smallBody = 64 << 10
+	// sendBytes are given to the system at a time: a small body with the header before it.
+	sendBytes = smallBody + 8<<10
+	// maxInterim answers (1xx) may come before the one that counts.
+	maxInterim = 5
+)
 
 var errHead = errors.New("the answer's header is too large")
 
-// wires keeps connections to endpoints for requests that are small and can be sent again: most of them. One goroutine
-// writes such a request and reads its answer, where net/http's Transport, which takes the others, needs three.
+// wires keeps connections to endpoints for requests that can be sent again: most of them. One goroutine writes such a
+// request and reads its answer, with one more for a body that is not small, where net/http's Transport, which takes the
+// others, needs three. Once an answer's body is closed, or an error returned, nothing reads the request's body any more.
 type wires struct {
 	dialer *net.Dialer
+	// outs are the buffers that requests are written through. Connections that wait have none.
+	outs sync.Pool
 
 	mu sync.Mutex
 	// idle connections by host, the last used at the end.
@@ -35,8 +41,7 @@ type wires struct {
 type wire struct {
 	net.Conn
 
-	in  *bufio.Reader
-	out *bufio.Writer
+	in *bufio.Reader
 	// left bytes may still be read of an answer's header; none are counted while it is negative.
 	left int
 	// look says whether nothing has come, and idleSince when the last request ended.
@@ -44,9 +49,17 @@ type wire struct {
 	idleSince time.Time
 }
 
+func newWires(dialer *net.Dialer) *wires {
+	return &wires{
+		dialer: dialer,
+		outs:   sync.Pool{New: func() any { return bufio.NewWriterSize(nil, sendBytes) }},
+		idle:   map[string][]*wire{},
+	}
+}
+
 // fits says whether wires take a request with this body.
 func (b *body) fits(length int64) bool {
-	return b.stream == nil || b.reopen != nil && length > 0 && length <= smallBody
+	return b.stream == nil || b.reopen != nil && length > 0
 }
 
 // roundTrip sends a request and reads its answer's header, on a kept connection if there is one and fresh does not forbid it.
@@ -58,12 +71,12 @@ func (p *wires) roundTrip(host string, req *http.Request, fresh bool) (*http.Res
 	}
 	req.Close = fresh
 	stop := context.AfterFunc(ctx, func() { _ = w.SetDeadline(time.Unix(1, 0)) }) // whoever waits at the connection is told
-	unsent := w.send(req)
+	sending := p.start(w, req)
 	res, begun, err := w.receive(req)
 	if err != nil {
 		stop()
 		_ = w.Close() // it is of no use
-		if !begun && unsent != nil {
+		if unsent := sending.wait(); !begun && unsent != nil {
 			err = unsent
 		}
 		err = orCause(ctx, err)
@@ -73,8 +86,8 @@ func (p *wires) roundTrip(host string, req *http.Request, fresh bool) (*http.Res
 		return nil, sent, err
 	}
 	res.Body = &wireBody{
-		ReadCloser: res.Body, ctx: ctx, wires: p, wire: w, host: host, stop: stop,
-		keep: !res.Close && !fresh && unsent == nil, whole: res.Body == http.NoBody,
+		ReadCloser: res.Body, ctx: ctx, wires: p, wire: w, host: host, stop: stop, sending: sending,
+		keep: !res.Close && !fresh, whole: res.Body == http.NoBody,
 	}
 	return res, sent, nil
 }
@@ -87,13 +100,60 @@ func orCause(ctx context.Context, err error) error {
 	return err
 }
 
-// send writes the request. A server may answer and close without reading all of it, so that an error is not the end.
-func (w *wire) send(req *http.Request) error {
-	w.out.Reset(w.Conn)
-	if err := req.Write(w.out); err != nil {
+// sending is a request that is being written. A server may answer and close without reading all of it, so that an error
+// is not the end.
+type sending struct {
+	// unsent is why it was not all written, known once done is closed; a small one has no done.
+	unsent error
+	done   chan struct{}
+}
+
+// start writes a small request, and starts writing another: its server may answer before it has read all of it, and
+// read no more until somebody takes the answer.
+func (p *wires) start(w *wire, req *http.Request) *sending {
+	if req.ContentLength <= smallBody {
+		return &sending{unsent: p.send(w, req)}
+	}
+	s := &sending{done: make(chan struct{})}
+	go func() {
+		defer close(s.done)
+		s.unsent = p.send(w, req)
+	}()
+	return s
+}
+
+// wait until nothing is written any more, and say why not all was.
+func (s *sending) wait() error {
+	if s.done != nil {
+		<-s.done
+	}
+	return s.unsent
+}
+
+// sent says whether all is written by now.
+func (s *sending) sent() bool {
+	if s.done == nil {
+		return s.unsent == nil
+	}
+	select {
+	case <-s.done:
+		return s.unsent == nil
+	default:
+		return false
+	}
+}
+
+// send writes a request.
+func (p *wires) send(w *wire, req *http.Request) error {
+	out, _ := p.outs.Get().(*bufio.Writer)
+	defer p.outs.Put(out)
+	// Without the connection's own ReadFrom, which would take the body in small parts after the first.
+	out.Reset(struct{ io.Writer }{w.Conn})
+	defer out.Reset(nil)
+	if err := req.Write(out); err != nil {
 		return err
 	}
-	return w.out.Flush()
+	return out.Flush()
 }
 
 // receive reads an answer's header; begun says that a first byte came.
@@ -144,7 +204,7 @@ func (p *wires) get(ctx context.Context, host string, fresh bool) (w *wire, reus
 	if err != nil {
 		return nil, false, err
 	}
-	w = &wire{Conn: conn, left: -1, out: bufio.NewWriter(conn), look: looker(conn)}
+	w = &wire{Conn: conn, left: -1, look: looker(conn)}
 	w.in = bufio.NewReader(w)
 	return w, false, nil
 }
@@ -221,11 +281,12 @@ func looker(conn net.Conn) func() bool {
 type wireBody struct {
 	io.ReadCloser
 
-	ctx   context.Context
-	wires *wires
-	wire  *wire
-	host  string
-	stop  func() bool
+	ctx     context.Context
+	wires   *wires
+	wire    *wire
+	host    string
+	stop    func() bool
+	sending *sending
 	// keep says that the connection may be used again, whole that the body was read to its end.
 	keep, whole, closed bool
 }
@@ -248,9 +309,11 @@ func (b *wireBody) Close() error {
 		return nil
 	}
 	b.closed = true
-	if b.stop() && b.keep && b.whole && b.wire.in.Buffered() == 0 {
+	if b.stop() && b.keep && b.whole && b.sending.sent() && b.wire.in.Buffered() == 0 {
 		b.wires.put(b.host, b.wire)
 		return nil
 	}
-	return b.wire.Close()
+	err := b.wire.Close()
+	_ = b.sending.wait() // the answer has come, whatever became of the rest
+	return err
 }

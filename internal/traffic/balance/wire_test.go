@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -164,4 +165,119 @@ func TestACancelReachesTheEndpointInMidAnswer(t *testing.T) {
 	}
 	_ = res.Body.Close()
 	<-left
+}
+
+// huge is a body that no connection's buffers hold. Its sender closes it when it needs it no more.
+type huge struct {
+	left   int
+	closed *atomic.Bool
+}
+
+const hugeBody = 32 << 20
+
+func (h *huge) Read(part []byte) (int, error) {
+	if h.left == 0 {
+		return 0, io.EOF
+	}
+	n := min(len(part), h.left)
+	h.left -= n
+	return n, nil
+}
+
+// Close takes its time, so that whoever does not wait for it is found out.
+func (h *huge) Close() error {
+	for range 1000 {
+		runtime.Gosched()
+	}
+	h.closed.Store(true)
+	return nil
+}
+
+// postHuge returns a request with a huge body, and whether it was closed.
+func postHuge(t *testing.T) (*http.Request, *atomic.Bool) {
+	t.Helper()
+	closed := &atomic.Bool{}
+	req := post(t, http.NoBody)
+	req.ContentLength = hugeBody
+	req.GetBody = func() (io.ReadCloser, error) { return &huge{hugeBody, closed}, nil }
+	req.Body = &huge{hugeBody, &atomic.Bool{}}
+	return req, closed
+}
+
+// once is a backend that gives one connection, of which it has read a request's header, to a function.
+func once(t *testing.T, serve func(conn net.Conn, req *http.Request)) balance.Address {
+	t.Helper()
+	socket, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = socket.Close() })
+	go func() {
+		conn, err := socket.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		if req, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
+			serve(conn, req)
+		}
+	}()
+	return balance.Address{Pod: "once", Host: socket.Addr().String()}
+}
+
+func TestABodyIsSentWhileItsAnswerComes(t *testing.T) {
+	at := once(t, func(conn net.Conn, req *http.Request) {
+		_, _ = fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", hugeBody)
+		_, _ = io.Copy(conn, req.Body)
+	})
+	var set balance.Set
+	set.Update([]balance.Address{at})
+	req, _ := postHuge(t)
+	res, _, err := balance.NewClient().Do(&set, req, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if n, err := io.Copy(io.Discard, res.Body); n != hugeBody || err != nil {
+		t.Errorf("%d bytes came back, %v", n, err)
+	}
+}
+
+func TestABodyIsLeftAloneOnceItsRequestIsOver(t *testing.T) {
+	for sentence, c := range map[string]struct {
+		answer string
+		want   int
+	}{
+		"after an answer that came before all was read": {"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n", 413},
+		"after an answer that is none":                  {"hello\r\n\r\n", 0},
+		"after a cancel":                                {"", 0},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			over := make(chan struct{})
+			defer close(over)
+			at := once(t, func(conn net.Conn, _ *http.Request) {
+				if _, _ = io.WriteString(conn, c.answer); c.answer == "" {
+					cancel()
+				}
+				<-over
+			})
+			var set balance.Set
+			set.Update([]balance.Address{at})
+			req, closed := postHuge(t)
+			got := 0
+			res, _, err := balance.NewClient().Do(&set, req.WithContext(ctx), nil)
+			if err == nil {
+				got = res.StatusCode
+				_ = res.Body.Close()
+			}
+			if got != c.want {
+				t.Errorf("got %d, %v, want %d", got, err, c.want)
+			}
+			if !closed.Load() {
+				t.Error("the body is still being sent")
+			}
+		})
+	}
 }

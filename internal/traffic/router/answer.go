@@ -11,8 +11,12 @@ import (
 	"github.com/suoke-life/suoke/internal/traffic/server"
 )
 
-// copyBytes are read of an answer at a time.
-const copyBytes = 32 << 10
+const (
+	// copyBytes are read of an answer at a time.
+	copyBytes = 64 << 10
+	// eventBytes are read of a stream, which is open for long.
+	eventBytes = 32 << 10
+)
 
 // answer is what a version gave, or err if it gave none.
 type answer struct {
@@ -28,7 +32,7 @@ type answer struct {
 	// streams says that the answer is a stream of events; its first bytes came after first.
 	streams bool
 	first   time.Duration
-	// head is what hold read of the body; whole says that there is no more.
+	// head is what hold read of the body, in memory that was lent; whole says that there is no more.
 	head  []byte
 	whole bool
 	// mirror, if not nil, is asked the same once the answer was sent.
@@ -51,12 +55,12 @@ func (a *answer) hold() {
 	var err error
 	switch length := a.res.ContentLength; {
 	case a.streams:
-		a.head = make([]byte, copyBytes)
+		a.head = a.router.memory.lend(eventBytes)
 		var n int
 		n, err = a.read(a.head)
 		a.head, a.whole = a.head[:n], errors.Is(err, io.EOF)
 	case length >= 0 && length <= shieldedBody:
-		a.head = make([]byte, length)
+		a.head = a.router.memory.lend(int(length))
 		_, err = io.ReadFull(a.res.Body, a.head)
 		a.whole = true
 	default:
@@ -68,8 +72,11 @@ func (a *answer) hold() {
 	}
 }
 
-// read reads a part of the body. Each part of a stream moves its deadline.
+// read reads a part of the body. Each part of a stream moves its deadline; a body that fits into the buffer is one part.
 func (a *answer) read(buffer []byte) (int, error) {
+	if int64(len(buffer)) == a.res.ContentLength && !a.streams {
+		return io.ReadFull(a.res.Body, buffer)
+	}
 	n, err := a.res.Body.Read(buffer)
 	if a.streams && n > 0 {
 		if a.first == 0 {
@@ -114,10 +121,10 @@ func (a *answer) write(w io.Writer) bool {
 	if a.whole {
 		return true
 	}
-	buffer, _ := a.router.buffers.Get().(*[copyBytes]byte)
-	defer a.router.buffers.Put(buffer)
+	buffer := a.router.memory.lend(a.part())
+	defer a.router.memory.giveBack(buffer)
 	for {
-		n, err := a.read(buffer[:])
+		n, err := a.read(buffer)
 		switch {
 		case !a.pass(w, buffer[:n]):
 			return false
@@ -127,6 +134,18 @@ func (a *answer) write(w io.Writer) bool {
 			a.err = a.cause(a.ctx, err)
 			return false
 		}
+	}
+}
+
+// part is how much of the body is read at a time.
+func (a *answer) part() int {
+	switch length := a.res.ContentLength; {
+	case a.streams:
+		return eventBytes
+	case length > 0 && length <= copyBytes:
+		return int(length)
+	default:
+		return copyBytes
 	}
 }
 
@@ -150,6 +169,8 @@ func (a *answer) close() {
 		o.took = time.Since(a.asked)
 		_ = a.res.Body.Close() // read as far as it was wanted
 	}
+	a.router.memory.giveBack(a.head)
+	a.head = nil
 	if a.streams {
 		o.took = a.first // how long all of it takes depends on what was asked
 	}

@@ -60,14 +60,14 @@ func (x *exchange) reflect(m *mirror) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(x.in.Context()), x.allowed)
 	out := x.outgoing(ctx)
 	// The body is kept until the candidate has answered too.
-	room := x.body.room
-	x.body.room = 0
+	body := x.body
+	x.body = payload{}
 	m.candidate.inFlight.Add(1)
 	go func() {
 		defer m.candidate.inFlight.Add(-1)
 		defer cancel()
 		defer x.model.mirroring.Leave()
-		defer x.router.buffered.Add(-room)
+		defer x.router.free(body)
 		x.compare(m, out)
 	}()
 }

@@ -25,7 +25,7 @@ type payload struct {
 	room int64
 }
 
-// read buffers the request's body if it is small enough. free gives the buffer's room back.
+// read buffers the request's body if it is small enough. free gives the buffer and its room back.
 func (rt *Router) read(w http.ResponseWriter, in *http.Request) (payload, error) {
 	if in.ContentLength == 0 {
 		return payload{}, nil
@@ -45,7 +45,7 @@ func (rt *Router) read(w http.ResponseWriter, in *http.Request) (payload, error)
 		rt.buffered.Add(-room)
 		return payload{stream: limited, length: in.ContentLength, unbuffered: "memory"}, nil
 	}
-	body, err := buffer(limited, in)
+	body, err := rt.buffer(limited, in)
 	if err != nil {
 		rt.buffered.Add(-room)
 		return payload{}, err
@@ -57,15 +57,16 @@ func (rt *Router) read(w http.ResponseWriter, in *http.Request) (payload, error)
 func (rt *Router) free(body payload) {
 	if body.room > 0 {
 		rt.buffered.Add(-body.room)
+		rt.memory.giveBack(body.data)
 	}
 }
 
 // buffer reads a body that is, or may be, small enough.
-func buffer(limited io.ReadCloser, in *http.Request) (payload, error) {
+func (rt *Router) buffer(limited io.ReadCloser, in *http.Request) (payload, error) {
 	var data []byte
 	var err error
 	if in.ContentLength > 0 {
-		data = make([]byte, in.ContentLength)
+		data = rt.memory.lend(int(in.ContentLength))
 		_, err = io.ReadFull(limited, data)
 	} else {
 		data, err = io.ReadAll(io.LimitReader(limited, shieldedBody))

@@ -61,8 +61,8 @@ type Router struct {
 	client   *balance.Client
 	metrics  *metrics
 	buffered atomic.Int64
-	// buffers are what answers are copied through.
-	buffers sync.Pool
+	// memory for bodies.
+	memory memory
 
 	// mu is held by who changes models; requests read the map, which is never written.
 	mu     sync.Mutex
@@ -78,7 +78,6 @@ func New(config Config, registry prometheus.Registerer) *Router {
 		process: hex.EncodeToString(process[:]),
 		client:  balance.NewClient(),
 		metrics: newMetrics(registry),
-		buffers: sync.Pool{New: func() any { return new([copyBytes]byte) }},
 	}
 	rt.models.Store(&map[string]*model{})
 	registry.MustRegister(newFlights(rt))

@@ -151,7 +151,7 @@ func TestACandidatesStreamIsShieldedUntilItsFirstByte(t *testing.T) {
 			})
 			w.serve(candidate, c.pod)
 			w.split(100)
-			if diff := cmp.Diff(c.want, w.ask(http.MethodPost, streamPath, "x", "X-Suoke-Timeout", "400ms")); diff != "" {
+			if diff := cmp.Diff(c.want, w.ask(http.MethodPost, streamPath, "x", "X-Suoke-Timeout", "2s")); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 			w.idle()

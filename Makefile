@@ -100,7 +100,7 @@ e2e: cluster images models ## Run the end-to-end tests on a cluster of their own
 
 .PHONY: crash
 crash: cluster ## Break the operator at every write and call of every kind of release (make unit takes a sample)
-	go test -count=1 -timeout=60m ./test/crash -all
+	go test -count=1 -timeout=120m ./test/crash -all
 
 .PHONY: bench
 bench: cluster ## Run the benchmarks; the last is a thousand releases on one operator

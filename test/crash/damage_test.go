@@ -30,7 +30,7 @@ func TestWhatStandsIsDamagedInMidRelease(t *testing.T) {
 			if what == routeDeleted && strings.HasSuffix(tale.name, "returned") {
 				continue // the rollback window goes with the route: what was promoted stays
 			}
-			for _, at := range sample(tale.name+what, n, *share) {
+			for _, at := range some(tale.name+what, n, *share) {
 				group.run(t, fmt.Sprintf("%s/%s after write %d of %d", tale.name, what, at, n), func(t *testing.T) {
 					t.Helper()
 					s := earth.tell(t, tale.story)

@@ -25,7 +25,7 @@ import (
 )
 
 var (
-	every = flag.Bool("all", false, "break the operator at every place, not at a sample of them")
+	every = flag.Bool("all", false, "break the operator at every write and call, not at a sample of them, and the rest at four times as many places")
 	seed  = flag.Uint64("seed", 0, "seed of the sample; 0 takes a new one")
 	share = flag.Int("share", 2, "how many places of each story are sampled")
 	only  = flag.String("story", "", "tell only the stories whose name holds this")
@@ -40,9 +40,7 @@ func TestMain(m *testing.M) {
 	if *seed == 0 {
 		*seed = uint64(time.Now().UnixNano())
 	}
-	if !*every {
-		fmt.Printf("%d places of each story are broken, drawn with -seed=%d\n", *share, *seed) //nolint:forbidigo // it is to repeat the sample with
-	}
+	fmt.Printf("%d places of each story are broken, or all with -all; drawn with -seed=%d\n", *share, *seed) //nolint:forbidigo // it is to repeat the sample with
 	ctrl.SetLogger(logr.FromSlogHandler(slog.DiscardHandler))
 	os.Exit(apiserver.Main(watched{m}, func(s *apiserver.Server) { earth = newWorld(s) }))
 }
@@ -56,13 +54,29 @@ func (w watched) Run() int {
 	return w.M.Run()
 }
 
-// sample draws so many of 1 to n, the same ones for a name, a seed and an n; all of them with -all.
+// sample draws so many of 1 to n; all of them with -all.
 func sample(name string, n, about int) []int {
+	if *every {
+		about = n
+	}
+	return draw(name, n, about)
+}
+
+// some draws so many of 1 to n, and with -all four times as many: for what does not depend on the very write.
+func some(name string, n, about int) []int {
+	if *every {
+		about *= 4
+	}
+	return draw(name, n, about)
+}
+
+// draw draws so many of 1 to n, the same ones for a name, a seed and an n.
+func draw(name string, n, about int) []int {
 	all := make([]int, n)
 	for i := range all {
 		all[i] = i + 1
 	}
-	if *every || about >= n {
+	if about >= n {
 		return all
 	}
 	of := fnv.New64a()

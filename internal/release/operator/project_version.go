@@ -35,23 +35,9 @@ func projectVersion(seen *observedVersion, now time.Time) *suokev1.ModelVersionS
 		meta.RemoveStatusCondition(&status.Conditions, suokev1.ConditionValidated)
 		return status
 	}
-	name := seen.version.Spec.Version
-	state := seen.memory.state
-	status.Phase, status.PromotionHistory = phases(state.History, name)
-	status.Weight = seen.memory.weight(name)
-	status.StepIndex = 0
-	status.Attempt = int32(state.Attempts[name]) //nolint:gosec // counts releases
+	name, state := seen.version.Spec.Version, seen.memory.state
 	under := state.Release != nil && state.Release.Version == name
-	if !under && status.Weight == 100 {
-		// Another template of the same version may have been returned since.
-		status.Phase = suokev1.VersionProduction
-	}
-	if under {
-		status.StepIndex = int32(max(state.Release.Step, 0)) //nolint:gosec // an index into at most 32 steps
-		if status.Phase == suokev1.VersionDraft {
-			status.Phase = suokev1.VersionTesting
-		}
-	}
+	seen.place(status)
 	action := acceptAction(seen.version.Spec.Action, name, status.Phase, state)
 	set(suokev1.ConditionAccepted, truth(action.Accepted), action.Reason, action.Message)
 	if seen.memory.judge.Version == name {
@@ -71,6 +57,25 @@ func projectVersion(seen *observedVersion, now time.Time) *suokev1.ModelVersionS
 		seen.copyCondition(suokev1.ConditionProgressing, set)
 	}
 	return status
+}
+
+// place says where the version is: its phase and the way there, its weight, step and attempt.
+func (seen *observedVersion) place(status *suokev1.ModelVersionStatus) {
+	name, state := seen.version.Spec.Version, seen.memory.state
+	status.Phase, status.PromotionHistory = phases(state.History, name)
+	status.Weight = seen.memory.weight(name)
+	status.StepIndex = 0
+	status.Attempt = int32(state.Attempts[name]) //nolint:gosec // counts releases
+	switch release := state.Release; {
+	case release != nil && release.Version == name:
+		status.StepIndex = int32(max(release.Step, 0)) //nolint:gosec // an index into at most 32 steps
+		if status.Phase == suokev1.VersionDraft {
+			status.Phase = suokev1.VersionTesting
+		}
+	case status.Weight == 100:
+		// Another template of the same version may have been returned since.
+		status.Phase = suokev1.VersionProduction
+	}
 }
 
 // waits says that the version is to be released and a pause keeps it from beginning.

@@ -15,12 +15,13 @@
 //   - how long it takes until every model's canary has its share of the requests;
 //   - memory, CPU and requests to the API server while all of these releases are under way, for a while of real time;
 //   - the heap after garbage collections over an hour of simulated time: the clock of operator and routers runs faster, and
-//     a report holds as many seconds as passed;
-//   - the time from a verdict to the route, with all models at once and in waves. The candidate of a model gets no request
-//     until its wave, and fails all requests from then on; the first such second is enough for a verdict. The time runs from
-//     the moment at which both routers served a report with that second, and ends when the route that gives everything back
-//     to stable comes out of a watch. So it includes the operator's share of the wait for its next turn, and none of the
-//     second that the routers count;
+//     a report holds as many seconds as passed. It is read at the usual speed, once those seconds are judged; what memory is
+//     resident at its highest in between is told by itself, as it holds many seconds at once;
+//   - the time from a verdict to the route, in waves of one model in a hundred, and then with all others at once. The candidate
+//     of a model gets no request until its wave, and fails all requests from then on; the first such second is enough for a
+//     verdict. The time runs from the moment at which both routers served a report with that second, and ends when the route
+//     that gives everything back to stable comes out of a watch. So it includes the operator's share of the wait for its next
+//     turn, and none of the second that the routers count;
 //   - the duration of reconciles of a system at rest with five ModelVersions a model: all of them after a restart, and
 //     each after its ModelVersion was touched.
 //

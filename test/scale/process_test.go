@@ -19,6 +19,9 @@ import (
 // operatorVariable holds the setup of a test binary that is to be the operator.
 const operatorVariable = "SUOKE_SCALE_OPERATOR"
 
+// memoryLimit is what the operator's Deployment tells the collector of its garbage.
+const memoryLimit = "GOMEMLIMIT=400MiB"
+
 // quiet is how long nothing happens at an operator that has nothing to do.
 const quiet = 2 * time.Second
 
@@ -44,7 +47,7 @@ func start(w *world, s setup) *running {
 	}
 	defer func() { _ = log.Close() }() // the process has its own
 	r := &running{world: w, cmd: exec.CommandContext(context.WithoutCancel(tb.Context()), os.Args[0]), log: log.Name()}
-	r.cmd.Env = append(os.Environ(), operatorVariable+"="+string(text))
+	r.cmd.Env = append(os.Environ(), operatorVariable+"="+string(text), memoryLimit)
 	r.cmd.Stderr = log
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := r.cmd.StdoutPipe()
@@ -125,7 +128,18 @@ func (r *running) setTempo(t tempo) {
 	if err != nil {
 		r.tb.Fatal(err)
 	}
-	req, err := http.NewRequestWithContext(r.tb.Context(), http.MethodPut, r.address+"/tempo", bytes.NewReader(text))
+	r.put("/tempo", text)
+}
+
+// lower takes the process's memory as it is for its highest.
+func (r *running) lower() {
+	r.tb.Helper()
+	r.put("/highest", nil)
+}
+
+func (r *running) put(path string, text []byte) {
+	r.tb.Helper()
+	req, err := http.NewRequestWithContext(r.tb.Context(), http.MethodPut, r.address+path, bytes.NewReader(text))
 	if err != nil {
 		r.tb.Fatal(err)
 	}
@@ -135,7 +149,7 @@ func (r *running) setTempo(t tempo) {
 	}
 	_ = res.Body.Close() // empty
 	if res.StatusCode != http.StatusOK {
-		r.tb.Fatalf("setting the operator's clock: %s", res.Status)
+		r.tb.Fatalf("telling the operator's process %s: %s", path, res.Status)
 	}
 }
 
@@ -149,7 +163,7 @@ func (r *running) profile(name string, over time.Duration) func() {
 	go func() {
 		defer close(done)
 		for kind, path := range map[string]string{
-			"cpu": fmt.Sprintf("/debug/pprof/profile?seconds=%d", int(over.Seconds())), "heap": "/debug/pprof/heap", "allocs": "/debug/pprof/allocs",
+			"cpu": fmt.Sprintf("/debug/pprof/profile?seconds=%d", int(over.Seconds())), "heap": "/debug/pprof/heap?gc=1", "allocs": "/debug/pprof/allocs",
 		} {
 			if err := os.WriteFile(filepath.Join(*profiles, name+"."+kind+".pprof"), r.get(path), 0o600); err != nil {
 				r.tb.Error(err)

@@ -38,12 +38,12 @@ func TestMain(m *testing.M) {
 
 // TestScale sees that the benchmark still works.
 func TestScale(t *testing.T) {
-	measure(t, plan{models: 20, steady: 3 * time.Second, simulated: 40 * time.Second, speed: 20, waves: 2, limit: 4 * time.Minute}).write(t.Output())
+	measure(t, plan{models: 20, steady: 3 * time.Second, simulated: 40 * time.Second, speed: 20, settled: time.Second, waves: 2, limit: 4 * time.Minute}).write(t.Output())
 }
 
 // BenchmarkReleases prints the table. It is run once, however long that takes.
 func BenchmarkReleases(b *testing.B) {
-	m := measure(b, plan{models: *models, steady: time.Minute, simulated: *simulated, speed: 24, waves: 20, limit: 18 * time.Minute})
+	m := measure(b, plan{models: *models, steady: time.Minute, simulated: *simulated, speed: 12, settled: 8 * time.Second, waves: 20, limit: 24 * time.Minute})
 	m.write(os.Stdout)
 	b.ReportMetric(0, "ns/op") // says nothing
 }
@@ -56,10 +56,16 @@ type plan struct {
 	// simulated time, at that speed, in which the heap must not grow.
 	simulated time.Duration
 	speed     float64
-	waves     int
+	// settled is how long it takes until the seconds that passed quickly are judged.
+	settled time.Duration
+	// waves of models whose candidates fail together, before all others do.
+	waves int
 	// limit of all of it, so that nothing is left behind by a test that is killed.
 	limit time.Duration
 }
+
+// wave is how many models fail together: one in a hundred.
+func (p plan) wave() int { return max(1, p.models/100) }
 
 // measure runs all of it.
 func measure(tb testing.TB, p plan) measured {
@@ -73,22 +79,22 @@ func measure(tb testing.TB, p plan) measured {
 	w.routers.await("every model to serve its first version", func(r route.Route) bool { return r.Stable != "" && r.Candidate == "" })
 	m.first = time.Since(begun)
 
-	begun = time.Now()
+	begun, m.atFirst = time.Now(), o.figures(false)
 	w.release(2)
-	m.second = time.Since(begun)
+	m.second, m.atSecond = time.Since(begun), o.figures(false)
 	m.underWay(o, p)
 	m.hour(w, o, p)
 
 	w.routers.begin(versionName(3))
 	w.release(3)
-	all := names(p.models)
-	m.burst = w.routers.fail(all)
-
-	w.routers.begin(versionName(4))
-	w.release(4)
-	for wave := range p.waves {
-		m.waves = append(m.waves, w.routers.fail(all[wave*len(all)/p.waves:(wave+1)*len(all)/p.waves])...)
+	left := names(p.models)
+	for range p.waves {
+		m.waves = append(m.waves, w.routers.fail(left[:p.wave()])...)
+		left = left[p.wave():]
 	}
+	profiled := o.profile("burst", 10*time.Second)
+	m.burst = w.routers.fail(left)
+	profiled()
 	m.atEnd = o.figures(false)
 	m.atRest(w, o)
 	return m
@@ -111,14 +117,19 @@ func (m *measured) underWay(o *running, p plan) {
 	profiled()
 }
 
-// hour lets simulated time pass quickly, and reads the heap twelve times.
+// hour lets simulated time pass quickly, and reads the heap twelve times: each after a while at the usual speed, so that what
+// is read holds no more of what is under way than it always does.
 func (m *measured) hour(w *world, o *running, p plan) {
-	w.run(o, p.speed)
 	for range 12 {
+		w.run(o, p.speed)
 		time.Sleep(time.Duration(float64(p.simulated) / 12 / p.speed))
+		w.run(o, 1)
+		time.Sleep(p.settled)
 		m.heaps = append(m.heaps, o.figures(true).Heap)
 	}
-	w.run(o, 1)
+	o.profile("hour", time.Second)()
+	m.hurried = o.figures(false)
+	o.lower()
 }
 
 // atRest starts another operator over models that rest, and touches all of their ModelVersions.

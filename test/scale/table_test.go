@@ -18,8 +18,11 @@ type measured struct {
 	plan plan
 	// first and second are how long it took until all models had their first version, and the canary of their second.
 	first, second time.Duration
-	// before and after are an operator's figures with all releases under way; atEnd after all of them.
-	before, after, atEnd figures
+	// atFirst and atSecond are an operator's figures then.
+	atFirst, atSecond figures
+	// before and after are an operator's figures with all releases under way; hurried after the time that passed quickly, and
+	// atEnd after all of them, with what was highest since.
+	before, after, hurried, atEnd figures
 	// heaps in simulated time, in bytes.
 	heaps []int64
 	// burst and waves are the times from verdicts to routes.
@@ -35,27 +38,25 @@ func (m measured) write(to io.Writer) {
 	row := func(cells ...string) { _, _ = fmt.Fprintln(t, strings.Join(cells, "\t")) } // a table that nobody can read is no failure
 	seconds := m.plan.steady.Seconds()
 	row(fmt.Sprintf("%d AIModels, each with a release under way", m.plan.models), "measured", "goal")
-	row("memory: resident, at its highest", mebibytes(m.atEnd.Highest), "<= 500 MiB")
+	row("memory: resident, at its highest", mebibytes(max(m.after.Highest, m.atEnd.Highest)), "<= 500 MiB")
 	row("memory: resident, releases under way", mebibytes(m.after.Resident))
+	row(fmt.Sprintf("memory: resident, at its highest while time passes %.0f times as fast", m.plan.speed), mebibytes(m.hurried.Highest))
 	row(fmt.Sprintf("heap after %v of simulated time, against a quarter of it", m.plan.simulated), m.growth(), "no growth")
-	row("verdict to route, all models at once: p50 / p99 / longest", latencies(m.burst), "p99 <= 1 s")
-	row(fmt.Sprintf("verdict to route, in %d waves: p50 / p99 / longest", m.plan.waves), latencies(m.waves), "p99 <= 1 s")
+	row(fmt.Sprintf("verdict to route, %d waves of %d: p50 / p99 / longest", m.plan.waves, m.plan.wave()), latencies(m.waves), "p99 <= 1 s")
+	row(fmt.Sprintf("verdict to route, the other %d at once: p50 / p99 / longest", len(m.burst)), latencies(m.burst), "p99 <= 1 s")
 	row("releases begun, until all canaries have requests", fmt.Sprintf("%.1f s", m.second.Seconds()))
 	row("CPU, releases under way", fmt.Sprintf("%.2f cores", (m.after.CPU-m.before.CPU)/seconds))
 	row("reconciles a second", fmt.Sprintf("%.0f", float64(m.after.reconciles("aimodel").Count-m.before.reconciles("aimodel").Count)/seconds))
 	row("goroutines", strconv.Itoa(m.after.Goroutines))
-	row("API writes a second", fmt.Sprintf("%.1f", m.requests(written)), "stated")
-	for _, name := range slices.Sorted(maps.Keys(m.after.Requests)) {
-		if n := m.requests(func(other string) bool { return other == name }); n > 0 {
-			row("  "+name, fmt.Sprintf("%.1f", n))
-		}
-	}
+	requests(row, "API writes a second", m.before, m.after, seconds)
+	requests(row, "API writes a release, until its canary has requests", m.atFirst, m.atSecond, float64(m.plan.models))
 	row()
 	row(fmt.Sprintf("%d ModelVersions at rest", m.plan.models*versionsOfModel), "measured", "goal")
 	for _, controller := range []string{"modelversion", "aimodel"} {
 		row("reconcile of "+controller+" after a restart, p99", m.resynced.reconciles(controller).quantile(0.99), "< 1 s")
-		row("reconcile of "+controller+" after touching all, p99", m.touched.reconciles(controller).less(m.resynced.reconciles(controller)).quantile(0.99), "< 1 s")
 	}
+	touched := m.touched.reconciles("modelversion").less(m.resynced.reconciles("modelversion"))
+	row("reconcile of modelversion after touching all, p99", touched.quantile(0.99), "< 1 s")
 	row("restart, until everything was looked at", fmt.Sprintf("%.1f s", m.restart.Seconds()))
 	row("memory: resident", mebibytes(m.touched.Resident))
 	row("reconciles that ended with an error", fmt.Sprintf("%.0f", m.atEnd.Errors+m.touched.Errors))
@@ -68,15 +69,23 @@ func written(name string) bool {
 	return method != "GET" && method != "WATCH"
 }
 
-// requests a second of the kinds that are asked for, while all releases were under way.
-func (m measured) requests(which func(name string) bool) float64 {
-	n := int64(0)
-	for name, after := range m.after.Requests {
-		if which(name) {
-			n += after - m.before.Requests[name]
+// requests tells what an operator asked of the API server from one reading to another, by a number of seconds or releases.
+func requests(row func(...string), title string, from, to figures, by float64) {
+	writes := int64(0)
+	var kinds [][]string
+	for _, name := range slices.Sorted(maps.Keys(to.Requests)) {
+		n := to.Requests[name] - from.Requests[name]
+		if written(name) {
+			writes += n
+		}
+		if n > 0 {
+			kinds = append(kinds, []string{"  " + name, fmt.Sprintf("%.1f", float64(n)/by)})
 		}
 	}
-	return float64(n) / m.plan.steady.Seconds()
+	row(title, fmt.Sprintf("%.1f", float64(writes)/by), "stated")
+	for _, kind := range kinds {
+		row(kind...)
+	}
 }
 
 // growth of the heap, from after a quarter of the time on.

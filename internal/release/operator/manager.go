@@ -52,7 +52,8 @@ func NewManager(cluster *rest.Config, namespace, address string, electLeader boo
 	unlimited := rest.CopyConfig(cluster)
 	unlimited.QPS = -1 // left alone, a client holds itself to 5 requests a second of each kind; the API server is fair without
 	mgr, err := ctrl.NewManager(unlimited, ctrl.Options{
-		Scheme: scheme,
+		Scheme:         scheme,
+		MapperProvider: newMapper,
 		Cache: cache.Options{
 			DefaultNamespaces: map[string]cache.Config{namespace: {}},
 			DefaultTransform:  cache.TransformStripManagedFields(),

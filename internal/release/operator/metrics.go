@@ -1,6 +1,10 @@
 package operator
 
 import (
+	"maps"
+	"slices"
+	"sync"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/suoke-life/suoke/internal/release/rollout"
@@ -17,11 +21,19 @@ const (
 type Metrics struct {
 	accuracy, weight, clock *prometheus.GaugeVec
 	releases, tooLate       *prometheus.CounterVec
+
+	mu sync.Mutex
+	// shown are the values of each model's versions, so that none is looked for among those of all models.
+	shown map[string]shown
 }
+
+// shown are values by version.
+type shown struct{ accuracy, weight map[string]float64 }
 
 // NewMetrics registers the operator's metrics.
 func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 	m := &Metrics{
+		shown: map[string]shown{},
 		accuracy: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "suoke_model_accuracy", Help: "Accuracy of a version in its evaluation (for a regression: r2).",
 		}, []string{"model", "version"}),
@@ -48,18 +60,39 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 
 // set shows a model's versions as they are, and no others.
 func (m *Metrics) set(model string, known map[rollout.ID]frozen, state rollout.State, evaluations map[rollout.ID]evaluation) {
-	m.accuracy.DeletePartialMatch(prometheus.Labels{"model": model})
-	m.weight.DeletePartialMatch(prometheus.Labels{"model": model})
-	for id, f := range known {
+	now := shown{accuracy: map[string]float64{}, weight: map[string]float64{}}
+	for _, id := range slices.Sorted(maps.Keys(known)) {
+		version := known[id].Version.Version
 		if quality := evaluations[id].quality(); quality != nil {
-			m.accuracy.WithLabelValues(model, f.Version.Version).Set(*quality)
+			now.accuracy[version] = *quality
 		}
 		if weight, given := state.Weights[id]; given {
-			m.weight.WithLabelValues(model, f.Version.Version).Set(float64(weight))
+			now.weight[version] += float64(weight) // of all its Pod templates
 		}
 	}
-	for _, outcome := range []string{outcomePromoted, outcomeRefused, outcomeRolledBack} {
-		m.releases.WithLabelValues(model, outcome) // so that a model without a release counts 0
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	before, found := m.shown[model]
+	if !found {
+		for _, outcome := range []string{outcomePromoted, outcomeRefused, outcomeRolledBack} {
+			m.releases.WithLabelValues(model, outcome) // so that a model without a release counts 0
+		}
+	}
+	change(m.accuracy, model, before.accuracy, now.accuracy)
+	change(m.weight, model, before.weight, now.weight)
+	m.shown[model] = now
+}
+
+// change brings a gauge of a model's versions from some values to others.
+func change(gauge *prometheus.GaugeVec, model string, from, to map[string]float64) {
+	if maps.Equal(from, to) {
+		return
+	}
+	for version := range from {
+		gauge.DeleteLabelValues(model, version)
+	}
+	for version, value := range to {
+		gauge.WithLabelValues(model, version).Set(value)
 	}
 }
 
@@ -83,6 +116,9 @@ func (m *Metrics) count(model string, happened []rollout.Transition) {
 }
 
 func (m *Metrics) forget(model string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.shown, model)
 	for _, v := range []interface{ DeletePartialMatch(prometheus.Labels) int }{m.accuracy, m.weight, m.releases, m.tooLate} {
 		v.DeletePartialMatch(prometheus.Labels{"model": model})
 	}

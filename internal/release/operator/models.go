@@ -11,10 +11,15 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
@@ -35,6 +40,9 @@ const untilPolled = 100 * time.Millisecond
 // untilCached is when a model is looked at again that the cache holds older than it was decided upon.
 const untilCached = 100 * time.Millisecond
 
+// urgent is the priority of what is looked at before all that waits with the usual one, 0.
+const urgent = 100
+
 // models is the controller of AIModels.
 type models struct{ *Operator }
 
@@ -53,6 +61,8 @@ func (m *models) register(mgr ctrl.Manager) error {
 		}
 		return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: version.Namespace, Name: version.Spec.ModelRef}}}
 	})
+	// What people ask for, and who made it; what the operator tells of it changes nothing of its model.
+	asked := predicate.Or(predicate.GenerationChangedPredicate{}, predicate.LabelChangedPredicate{})
 	byRegistry := handler.EnqueueRequestsFromMapFunc(m.readThrough)
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("aimodel").
@@ -63,12 +73,9 @@ func (m *models) register(mgr ctrl.Manager) error {
 		Owns(&corev1.ConfigMap{}).
 		Owns(&appsv1.ControllerRevision{}).
 		Watches(&corev1.Pod{}, byAnnotation).
-		Watches(&suokev1.ModelVersion{}, byReference).
+		Watches(&suokev1.ModelVersion{}, byReference, builder.WithPredicates(asked)).
 		Watches(&suokev1.ModelRegistry{}, byRegistry).
-		WatchesRawSource(source.TypedChannel(m.routers.wake, handler.TypedEnqueueRequestsFromMapFunc(
-			func(_ context.Context, model *suokev1.AIModel) []reconcile.Request {
-				return []reconcile.Request{{NamespacedName: client.ObjectKeyFromObject(model)}}
-			}))).
+		WatchesRawSource(source.TypedChannel(m.routers.wake, handler.TypedFuncs[call, reconcile.Request]{GenericFunc: m.called})).
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrentModels}).
 		Complete(m)
 }
@@ -89,8 +96,25 @@ func (m *models) readThrough(ctx context.Context, registry client.Object) []reco
 	return all
 }
 
+// called puts a model that the routers' reports say something of into the queue.
+func (m *models) called(_ context.Context, e event.TypedGenericEvent[call], queue workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+	request := reconcile.Request{NamespacedName: types.NamespacedName{Namespace: m.Namespace, Name: e.Object.model}}
+	if ordered, is := queue.(priorityqueue.PriorityQueue[reconcile.Request]); is && e.Object.urgent {
+		ordered.AddWithOpts(priorityqueue.AddOpts{Priority: new(urgent)}, request)
+		return
+	}
+	queue.Add(request)
+}
+
 // Reconcile takes one model a step further.
 func (m *models) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	defer m.routers.looked(req.Name)
+	result, err := m.reconcile(ctx, req)
+	result.Priority = new(0) // whatever it was looked at for, it was
+	return result, err
+}
+
+func (m *models) reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	var model suokev1.AIModel
 	err := m.Client.Get(ctx, req.NamespacedName, &model)
 	if apierrors.IsNotFound(err) || err == nil && !model.DeletionTimestamp.IsZero() {

@@ -107,11 +107,14 @@ type Operator struct {
 
 // Register adds every controller to the manager: this is the list of them.
 func (o *Operator) Register(mgr ctrl.Manager) error {
-	o.histories = newHistories(o, func(model string) { o.routers.rouse(model) })
+	teller := newTeller(o.Events, o.Client.Scheme(), o.Log, func() bool { return o.routers.pressing() })
+	o.Events = teller
+	o.histories = newHistories(o, func(model string) { o.routers.rouse(call{model: model}) })
 	o.recordings = newRecordings(o)
 	o.routers = newRouters(o, o.histories.tell, o.turns)
 	for what, runnable := range map[string]manager.Runnable{
 		"the reader of the routers' reports": o.routers, "the keeper of histories": o.histories, "the keeper of records": o.recordings,
+		"the teller of events": teller,
 	} {
 		if err := mgr.Add(runnable); err != nil {
 			return fmt.Errorf("adding %s: %w", what, err)

@@ -54,6 +54,8 @@ type recordings struct {
 	events   events.EventRecorder
 	log      *slog.Logger
 
+	spool *spool
+
 	mu       sync.Mutex
 	releases map[string]*recording
 	ended    chan *recording
@@ -61,6 +63,7 @@ type recordings struct {
 
 // recording is what one release was judged on, in a few bytes a second.
 type recording struct {
+	spool     *spool
 	model     *suokev1.AIModel
 	id        rollout.ID
 	version   string
@@ -73,14 +76,16 @@ type recording struct {
 
 // block is some minutes of a recording.
 type block struct {
-	// first and last second of it, and its seconds as pack writes them.
+	// first and last second of it, and its seconds as pack writes them: in the spool once there are later ones, as a thousand
+	// long releases would fill the memory.
 	first, last int64
 	text        []byte
+	spooled     *spooled
 }
 
 func newRecordings(o *Operator) *recordings {
 	return &recordings{
-		recorder: o.Recorder, events: o.Events, log: o.Log, releases: map[string]*recording{}, ended: make(chan *recording, waitingRecords),
+		recorder: o.Recorder, events: o.Events, log: o.Log, spool: &spool{log: o.Log}, releases: map[string]*recording{}, ended: make(chan *recording, waitingRecords),
 	}
 }
 
@@ -91,7 +96,7 @@ func (r *recordings) of(model *suokev1.AIModel, j *judge, s subject) *recording 
 	if there := r.releases[model.Name]; there != nil && there.is(s) {
 		return there
 	}
-	begun := &recording{model: model.DeepCopy(), id: s.id, version: s.version, header: recordfile.Header{
+	begun := &recording{spool: r.spool, model: model.DeepCopy(), id: s.id, version: s.version, header: recordfile.Header{
 		Model: model.Name, Stable: j.StableVersion, Candidate: j.Version, Attempt: j.Attempt, StableDigest: j.StableDigest, CandidateDigest: j.CandidateDigest,
 	}}
 	if j.StableVersion == j.Version { // another Pod template of the same version
@@ -113,6 +118,7 @@ func (r *recording) restart(from analysis.Statistic) {
 // add takes in a second, which is later than the last. What is older than the longest record goes into its start.
 func (r *recording) add(second analysis.Second, historical bool) {
 	if n := len(r.blocks); n == 0 || second.Unix >= r.blocks[n-1].first+blockSeconds {
+		r.putAway()
 		r.blocks = append(r.blocks, block{first: second.Unix, last: second.Unix})
 	}
 	b := &r.blocks[len(r.blocks)-1]
@@ -124,6 +130,17 @@ func (r *recording) add(second analysis.Second, historical bool) {
 			return nil
 		})
 		r.blocks = r.blocks[1:]
+	}
+}
+
+// putAway spools the last block.
+func (r *recording) putAway() {
+	if len(r.blocks) == 0 {
+		return
+	}
+	last := &r.blocks[len(r.blocks)-1]
+	if last.spooled = r.spool.keep(last.text); last.spooled != nil {
+		last.text = nil
 	}
 }
 
@@ -158,9 +175,21 @@ func (r *recording) pack(text []byte, second analysis.Second, after int64, histo
 
 var errPacked = errors.New("a recording that cannot be read")
 
+// textOf is what a block's seconds were packed to.
+func (r *recording) textOf(b block) ([]byte, error) {
+	if b.spooled == nil {
+		return b.text, nil
+	}
+	return r.spool.read(b.spooled)
+}
+
 // unpack reads the seconds of a block.
 func (r *recording) unpack(b block, each func(recordfile.Entry) error) error {
-	text, whole := b.text, true
+	text, err := r.textOf(b)
+	if err != nil {
+		return err
+	}
+	whole := true
 	next := func() uint64 {
 		n, size := binary.Uvarint(text)
 		if size <= 0 {

@@ -94,12 +94,12 @@ func TestARecordHoldsWhatWasJudged(t *testing.T) {
 	})
 }
 
-func TestALongRecordKeepsItsVerdictAndItsSize(t *testing.T) {
+// recorded is a recording of some seconds of six Pods, and what they are judged as.
+func recorded(seconds int64) (*recording, analysis.Statistic) {
 	r := newRecordings(&Operator{Log: slog.New(slog.DiscardHandler)})
 	live := analysis.Statistic{Config: analysis.Config{Slow: true}}
 	recording := begunRecording(r, live)
-	const hours = 10
-	for i := range int64(hours * 3600) {
+	for i := range seconds {
 		second := analysis.Second{Unix: 1_700_000_000 + i}
 		for pod := range 6 {
 			second.Pods = append(second.Pods, analysis.PodSecond{Pod: fmt.Sprint("pod-", pod), Candidate: pod == 0, Counts: analysis.Counts{Requests: 20, Slow: i % 2}})
@@ -107,9 +107,21 @@ func TestALongRecordKeepsItsVerdictAndItsSize(t *testing.T) {
 		recording.add(second, false)
 		live = live.Add(second)
 	}
-	size := 0
+	return recording, live
+}
+
+func TestALongRecordKeepsItsVerdictAndItsSize(t *testing.T) {
+	recording, live := recorded(10 * 3600)
+	size, inMemory := 0, 0
 	for _, b := range recording.blocks {
+		inMemory += len(b.text)
 		size += len(b.text)
+		if b.spooled != nil {
+			size += b.spooled.size
+		}
+	}
+	if inMemory > 30*blockSeconds {
+		t.Errorf("%d bytes are in memory", inMemory)
 	}
 	if len(recording.blocks) > mostBlocks || size > 30*mostBlocks*blockSeconds {
 		t.Errorf("%d blocks hold %d bytes", len(recording.blocks), size)

@@ -20,7 +20,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
-	suokev1 "github.com/suoke-life/suoke/api/v1"
 	"github.com/suoke-life/suoke/internal/release/rollout"
 	"github.com/suoke-life/suoke/internal/traffic/route"
 )
@@ -66,7 +65,7 @@ type routers struct {
 	// turns says whether a model's verdict changes with what was counted of it.
 	turns func(model string) bool
 	// wake gets an event for the followed models that are to be looked at after a poll.
-	wake chan event.TypedGenericEvent[*suokev1.AIModel]
+	wake chan event.TypedGenericEvent[call]
 
 	mu sync.Mutex
 	// round counts polls. After the first, it is known which routers there are and what they serve.
@@ -74,7 +73,15 @@ type routers struct {
 	seen  map[string]*seenRouter
 	// followed are the models that were looked at.
 	followed map[string]following
-	ledger   ledger
+	// turned are the models whose verdict changed and that were not looked at since.
+	turned map[string]bool
+	ledger ledger
+}
+
+// call has a model looked at; an urgent one before all others.
+type call struct {
+	model  string
+	urgent bool
 }
 
 // following is how much the next reports about a model matter.
@@ -110,9 +117,10 @@ func newRouters(o *Operator, heard func(model string, seconds []heardSecond), tu
 		}},
 		heard:    heard,
 		turns:    turns,
-		wake:     make(chan event.TypedGenericEvent[*suokev1.AIModel], 1024),
+		wake:     make(chan event.TypedGenericEvent[call], 1024),
 		seen:     map[string]*seenRouter{},
 		followed: map[string]following{},
+		turned:   map[string]bool{},
 		ledger:   ledger{},
 	}
 }
@@ -125,8 +133,8 @@ func (r *routers) Start(ctx context.Context) error {
 	for {
 		r.poll(ctx)
 		r.tell()
-		for _, model := range r.due() {
-			r.rouse(model)
+		for _, c := range r.due() {
+			r.rouse(c)
 		}
 		select {
 		case <-ctx.Done():
@@ -152,6 +160,7 @@ func (r *routers) forget(model string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.followed, model)
+	delete(r.turned, model)
 	delete(r.ledger, model)
 	for _, s := range r.seen {
 		delete(s.read, model)
@@ -160,8 +169,8 @@ func (r *routers) forget(model string) {
 }
 
 // due are the models to be looked at after a poll, those first whose verdict changes.
-func (r *routers) due() []string {
-	var first, others []string
+func (r *routers) due() []call {
+	var first, others []call
 	r.mu.Lock()
 	followed := maps.Clone(r.followed)
 	round := r.round
@@ -170,20 +179,37 @@ func (r *routers) due() []string {
 		switch {
 		case how == atRest:
 		case r.turns(model):
-			first = append(first, model)
+			first = append(first, call{model, true})
 		case how == closely || itsTurn(model, judgingRounds, round):
-			others = append(others, model)
+			others = append(others, call{model, false})
 		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, c := range first {
+		r.turned[c.model] = true
 	}
 	return append(first, others...)
 }
 
+// pressing says whether the verdict on a model changed that was not looked at since: its route may have to be written.
+func (r *routers) pressing() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.turned) > 0
+}
+
+// looked says that a model was looked at.
+func (r *routers) looked(model string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.turned, model)
+}
+
 // rouse has a model looked at.
-func (r *routers) rouse(name string) {
-	model := &suokev1.AIModel{}
-	model.Name, model.Namespace = name, r.namespace
+func (r *routers) rouse(c call) {
 	select {
-	case r.wake <- event.TypedGenericEvent[*suokev1.AIModel]{Object: model}:
+	case r.wake <- event.TypedGenericEvent[call]{Object: c}:
 	default: // the queue is full of models that will be looked at anyway
 	}
 }

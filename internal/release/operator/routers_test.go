@@ -207,8 +207,8 @@ func TestAModelIsLookedAtWhenSomethingTurnsOnIt(t *testing.T) {
 	}
 	looked := map[string]int{}
 	for p.round = 1; p.round <= 2*judgingRounds; p.round++ {
-		for _, model := range p.due() {
-			looked[model]++
+		for _, c := range p.due() {
+			looked[c.model]++
 		}
 	}
 	if looked["confirms"] != 2*judgingRounds || looked["rests"] != 0 {
@@ -221,8 +221,16 @@ func TestAModelIsLookedAtWhenSomethingTurnsOnIt(t *testing.T) {
 	}
 	for p.round = 1; p.round <= judgingRounds; p.round++ {
 		p.turning = map[string]bool{"judged7": true}
-		if due := p.due(); due[0] != "judged7" {
+		if due := p.due(); due[0] != (call{"judged7", true}) || due[1].urgent {
 			t.Errorf("a verdict changed, and %v are looked at first", due)
+		}
+		p.looked("judged8")
+		if !p.pressing() {
+			t.Error("a verdict changed, and what is less urgent does not wait")
+		}
+		p.looked("judged7")
+		if p.pressing() {
+			t.Error("all whose verdict changed were looked at, and what is less urgent waits on")
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -23,6 +24,9 @@ import (
 
 // LabelGenerated marks a ModelVersion that the operator made.
 const LabelGenerated = "suoke.life/generated"
+
+// untilMoved is when a ModelVersion is looked at again while routes wait to be written: what is told comes after that.
+const untilMoved = 200 * time.Millisecond
 
 // versions is the controller of ModelVersions. It decides nothing: their status is a projection of the model's memory.
 type versions struct{ *Operator }
@@ -62,6 +66,9 @@ func (v *versions) register(mgr ctrl.Manager) error {
 
 // Reconcile brings what one ModelVersion says in line with its model's memory.
 func (v *versions) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	if v.routers.pressing() {
+		return ctrl.Result{RequeueAfter: untilMoved}, nil
+	}
 	var version suokev1.ModelVersion
 	if err := v.Client.Get(ctx, req.NamespacedName, &version); err != nil {
 		if apierrors.IsNotFound(err) {

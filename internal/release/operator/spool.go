@@ -1,0 +1,103 @@
+package operator
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime"
+	"sync"
+)
+
+// pageSize of the spool's file, in bytes.
+const pageSize = 4096
+
+// spool keeps texts that are seldom read in a file instead of memory. The file has no name, so that nothing is left of it
+// when the process ends, and it is as long as the most that was kept at once.
+type spool struct {
+	log *slog.Logger
+
+	mu   sync.Mutex
+	file *os.File
+	// broken says that there is no file to be had; pages is how many the file has, free those that nobody holds.
+	broken bool
+	pages  int64
+	free   []int64
+}
+
+// spooled is a text in the spool. Its pages are free again once nobody holds it.
+type spooled struct {
+	pages []int64
+	size  int
+}
+
+// keep puts a text into the file. It returns nil where that is not possible; the text stays in memory then.
+func (s *spool) keep(text []byte) *spooled {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.broken {
+		return nil
+	}
+	kept, err := s.write(text)
+	if err != nil {
+		s.broken = true
+		s.log.Warn("what releases are judged on is kept in memory", "error", err)
+		return nil
+	}
+	runtime.AddCleanup(kept, s.drop, kept.pages)
+	return kept
+}
+
+func (s *spool) write(text []byte) (*spooled, error) {
+	if err := s.open(); err != nil {
+		return nil, err
+	}
+	kept := &spooled{size: len(text)}
+	for rest := text; len(rest) > 0; rest = rest[min(pageSize, len(rest)):] {
+		page := s.pages
+		if n := len(s.free); n > 0 {
+			page, s.free = s.free[n-1], s.free[:n-1]
+		} else {
+			s.pages++
+		}
+		kept.pages = append(kept.pages, page)
+		if _, err := s.file.WriteAt(rest[:min(pageSize, len(rest))], page*pageSize); err != nil {
+			return nil, fmt.Errorf("writing to the spool: %w", err)
+		}
+	}
+	return kept, nil
+}
+
+func (s *spool) open() error {
+	if s.file != nil {
+		return nil
+	}
+	file, err := os.CreateTemp("", "suoke-spool-*")
+	if err != nil {
+		return fmt.Errorf("opening a spool: %w", err)
+	}
+	if err := os.Remove(file.Name()); err != nil {
+		return errors.Join(fmt.Errorf("opening a spool: %w", err), file.Close())
+	}
+	s.file = file
+	return nil
+}
+
+// read returns a text that was kept.
+func (s *spool) read(kept *spooled) ([]byte, error) {
+	defer runtime.KeepAlive(kept)
+	text := make([]byte, kept.size)
+	for i, page := range kept.pages {
+		if _, err := s.file.ReadAt(text[i*pageSize:min((i+1)*pageSize, len(text))], page*pageSize); err != nil {
+			return nil, fmt.Errorf("reading from the spool: %w", err)
+		}
+	}
+	return text, nil
+}
+
+// drop frees pages.
+func (s *spool) drop(pages []int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.free = append(s.free, pages...)
+}

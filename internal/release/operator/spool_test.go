@@ -1,0 +1,91 @@
+package operator
+
+import (
+	"bytes"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// TestASpoolGivesBackWhatItKeeps, however texts come and go; and it is no longer than the most that was kept at once.
+func TestASpoolGivesBackWhatItKeeps(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		s := &spool{log: slog.New(slog.DiscardHandler)}
+		type keeping struct {
+			text []byte
+			kept *spooled
+		}
+		var all []keeping
+		pages, most := 0, 0
+		for i := range rapid.IntRange(1, 30).Draw(t, "steps") {
+			if len(all) > 0 && rapid.Bool().Draw(t, "drop") {
+				at := rapid.IntRange(0, len(all)-1).Draw(t, "which")
+				pages -= len(all[at].kept.pages)
+				s.drop(all[at].kept.pages)
+				all[at].kept.pages = nil
+				all = append(all[:at], all[at+1:]...)
+				continue
+			}
+			text := bytes.Repeat([]byte{byte(i + 1)}, rapid.IntRange(0, 3*pageSize).Draw(t, "size"))
+			kept := s.keep(text)
+			pages += len(kept.pages)
+			most = max(most, pages)
+			all = append(all, keeping{text, kept})
+		}
+		for _, k := range all {
+			text, err := s.read(k.kept)
+			if err != nil || !bytes.Equal(text, k.text) {
+				t.Fatalf("%d bytes are read as %d others (%v)", len(k.text), len(text), err)
+			}
+		}
+		if s.pages != int64(most) {
+			t.Fatalf("the file has %d pages, and at most %d were needed at once", s.pages, most)
+		}
+		if s.file != nil {
+			_ = s.file.Close()
+		}
+	})
+}
+
+func TestASpoolLeavesNothingBehind(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	s := &spool{log: slog.New(slog.DiscardHandler)}
+	if s.keep([]byte("text")) == nil {
+		t.Fatal("it keeps nothing")
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("%v has a name (%v)", left, err)
+	}
+}
+
+// TestARecordingIsTheSameWithoutADisk: what is spooled is read as it was, and where nothing can be written all stays in
+// memory.
+func TestARecordingIsTheSameWithoutADisk(t *testing.T) {
+	written := map[string]string{}
+	for disk, dir := range map[string]string{"a disk": t.TempDir(), "no disk": filepath.Join(t.TempDir(), "missing")} {
+		t.Setenv("TMPDIR", dir)
+		r, _ := recorded(20 * blockSeconds)
+		spooled := 0
+		for _, b := range r.blocks {
+			if b.spooled != nil {
+				spooled++
+			}
+		}
+		if want := map[string]int{"a disk": len(r.blocks) - 1}[disk]; spooled != want {
+			t.Errorf("with %s, %d of %d blocks are in a file, want %d", disk, spooled, len(r.blocks), want)
+		}
+		var text bytes.Buffer
+		if err := r.write(&text); err != nil {
+			t.Errorf("with %s: %v", disk, err)
+		}
+		written[disk] = text.String()
+	}
+	if written["a disk"] != written["no disk"] {
+		t.Errorf("the records of %d and %d bytes differ", len(written["a disk"]), len(written["no disk"]))
+	}
+}

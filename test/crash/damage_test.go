@@ -54,12 +54,16 @@ var (
 	reasons = regexp.MustCompile(`(Progressing=\w+) \w+`)
 )
 
-// gistOf is an outcome without the way to it. With the route goes what was not yet told of the way, and so the reason.
+// gistOf is an outcome without the way to it. With the route goes what was not yet told of the way, and so the reason. A
+// frozen form is written again from its Deployment, and so not once that is gone.
 func gistOf(damage string) func(outcome string) string {
 	return func(outcome string) string {
 		outcome = untold.ReplaceAllString(outcome, "")
-		if damage == routeDeleted {
+		switch {
+		case damage == routeDeleted:
 			outcome = reasons.ReplaceAllString(outcome, "$1")
+		case damage == stableThawed && !strings.Contains(outcome, "deployment: v1 "):
+			outcome = strings.ReplaceAll(outcome, "frozen: v1\n", "")
 		}
 		return outcome
 	}

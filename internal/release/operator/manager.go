@@ -36,43 +36,23 @@ const (
 // NewManager returns a manager that sees what the operator needs of one namespace and no more. It serves /metrics,
 // /healthz and /readyz on address ("0": nowhere).
 func NewManager(cluster *rest.Config, namespace, address string, electLeader bool) (ctrl.Manager, error) {
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, suokev1.AddToScheme} {
-		if err := add(scheme); err != nil {
-			return nil, fmt.Errorf("registering kinds: %w", err)
-		}
-	}
-	ofModels, err := labels.NewRequirement(manifest.LabelModel, selection.Exists, nil)
+	scheme, err := kinds()
 	if err != nil {
-		return nil, fmt.Errorf("selecting the objects of models: %w", err)
+		return nil, err
 	}
-	models := cache.ByObject{Label: labels.NewSelector().Add(*ofModels)}
+	cached, err := cacheOf(namespace)
+	if err != nil {
+		return nil, err
+	}
 	duration, renew, retry := leaseDuration, leaseRenew, leaseRetry
 	ready := &healthz.Handler{Checks: map[string]healthz.Checker{}}
 	unlimited := rest.CopyConfig(cluster)
 	unlimited.QPS = -1 // left alone, a client holds itself to 5 requests a second of each kind; the API server is fair without
 	mgr, err := ctrl.NewManager(unlimited, ctrl.Options{
-		Scheme:         scheme,
-		MapperProvider: newMapper,
-		Cache: cache.Options{
-			DefaultNamespaces: map[string]cache.Config{namespace: {}},
-			DefaultTransform:  cache.TransformStripManagedFields(),
-			ByObject: map[client.Object]cache.ByObject{
-				&appsv1.Deployment{}:         models,
-				&appsv1.ControllerRevision{}: models,
-				&corev1.Service{}:            models,
-				&batchv1.Job{}:               models,
-				&corev1.ConfigMap{}:          {Label: labels.SelectorFromSet(labels.Set{route.Label: "true"})},
-				&corev1.Pod{}:                {Label: labels.SelectorFromSet(labels.Set{"app.kubernetes.io/part-of": "suoke"})},
-			},
-		},
-		Metrics: metricsserver.Options{
-			BindAddress: address,
-			ExtraHandlers: map[string]http.Handler{
-				"/healthz": http.StripPrefix("/healthz", &healthz.Handler{Checks: map[string]healthz.Checker{"ping": healthz.Ping}}),
-				"/readyz":  http.StripPrefix("/readyz", ready),
-			},
-		},
+		Scheme:                 scheme,
+		MapperProvider:         newMapper,
+		Cache:                  cached,
+		Metrics:                answers(address, ready),
 		HealthProbeBindAddress: "0",
 		// A controller's name only labels metrics; the tests run several operators in one process.
 		Controller:     config.Controller{SkipNameValidation: new(true)},
@@ -93,6 +73,50 @@ func NewManager(cluster *rest.Config, namespace, address string, electLeader boo
 		return nil
 	}
 	return mgr, nil
+}
+
+// kinds of objects that the operator reads and writes.
+func kinds() (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, suokev1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			return nil, fmt.Errorf("registering kinds: %w", err)
+		}
+	}
+	return scheme, nil
+}
+
+// cacheOf is what the cache holds: of one namespace, and of the kinds that others use too only what is the operator's.
+func cacheOf(namespace string) (cache.Options, error) {
+	ofModels, err := labels.NewRequirement(manifest.LabelModel, selection.Exists, nil)
+	if err != nil {
+		return cache.Options{}, fmt.Errorf("selecting the objects of models: %w", err)
+	}
+	models := cache.ByObject{Label: labels.NewSelector().Add(*ofModels)}
+	return cache.Options{
+		DefaultNamespaces: map[string]cache.Config{namespace: {}},
+		DefaultTransform:  cache.TransformStripManagedFields(),
+		ByObject: map[client.Object]cache.ByObject{
+			&appsv1.Deployment{}:         models,
+			&appsv1.ControllerRevision{}: models,
+			&corev1.Service{}:            models,
+			&batchv1.Job{}:               models,
+			&corev1.ConfigMap{}:          {Label: labels.SelectorFromSet(labels.Set{route.Label: "true"})},
+			&corev1.Pod{}:                {Label: labels.SelectorFromSet(labels.Set{"app.kubernetes.io/part-of": "suoke"})},
+		},
+	}, nil
+}
+
+// answers are what the operator serves on its address: its metrics, whether it lives, and whether it is ready.
+func answers(address string, ready http.Handler) metricsserver.Options {
+	alive := &healthz.Handler{Checks: map[string]healthz.Checker{"ping": healthz.Ping}}
+	return metricsserver.Options{
+		BindAddress: address,
+		ExtraHandlers: map[string]http.Handler{
+			"/healthz": http.StripPrefix("/healthz", alive),
+			"/readyz":  http.StripPrefix("/readyz", ready),
+		},
+	}
 }
 
 // ofModel is the field by which the cache finds what belongs to a model without looking at what belongs to others: the

@@ -35,10 +35,9 @@ func projectVersion(seen *observedVersion, now time.Time) *suokev1.ModelVersionS
 		meta.RemoveStatusCondition(&status.Conditions, suokev1.ConditionValidated)
 		return status
 	}
-	name, state := seen.version.Spec.Version, seen.memory.state
-	under := state.Release != nil && state.Release.Version == name
+	name, under := seen.version.Spec.Version, seen.underWay() != nil
 	seen.place(status)
-	action := acceptAction(seen.version.Spec.Action, name, status.Phase, state)
+	action := acceptAction(seen.version.Spec.Action, name, status.Phase, seen.memory.state)
 	set(suokev1.ConditionAccepted, truth(action.Accepted), action.Reason, action.Message)
 	if seen.memory.judge.Version == name {
 		status.Evidence = seen.memory.judge.evidence()
@@ -66,8 +65,8 @@ func (seen *observedVersion) place(status *suokev1.ModelVersionStatus) {
 	status.Weight = seen.memory.weight(name)
 	status.StepIndex = 0
 	status.Attempt = int32(state.Attempts[name]) //nolint:gosec // counts releases
-	switch release := state.Release; {
-	case release != nil && release.Version == name:
+	switch release := seen.underWay(); {
+	case release != nil:
 		status.StepIndex = int32(max(release.Step, 0)) //nolint:gosec // an index into at most 32 steps
 		if status.Phase == suokev1.VersionDraft {
 			status.Phase = suokev1.VersionTesting
@@ -76,6 +75,14 @@ func (seen *observedVersion) place(status *suokev1.ModelVersionStatus) {
 		// Another template of the same version may have been returned since.
 		status.Phase = suokev1.VersionProduction
 	}
+}
+
+// underWay is the release of the version, nil if none is under way.
+func (seen *observedVersion) underWay() *rollout.Release {
+	if r := seen.memory.state.Release; r != nil && r.Version == seen.version.Spec.Version {
+		return r
+	}
+	return nil
 }
 
 // waits says that the version is to be released and a pause keeps it from beginning.

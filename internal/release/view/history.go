@@ -69,12 +69,42 @@ func (r Release) Previous() string {
 }
 
 // WindowEnds is when the stable version's rollback window ends: until then it can be aborted although it was promoted.
-// It is zero if there is no window at that time.
+// It is zero if there is no window at that time: one ends when a release begins, and going back to a version that was still
+// warm opens none.
 func (r Release) WindowEnds(now time.Time) time.Time {
 	promoted := r.last(r.Stable, suokev1.VersionProduction)
 	ends := promoted.At.Add(r.scaleDownDelay(r.Stable))
-	if r.Candidate != "" || promoted.Reason != suokev1.ReasonPromoted || r.Previous() == "" || !ends.After(now) {
+	switch {
+	case r.Candidate != "", promoted.Reason != suokev1.ReasonPromoted, r.Previous() == "", !ends.After(now):
 		return time.Time{}
+	case r.begunSince(promoted.At), r.warm(promoted):
+		return time.Time{}
+	default:
+		return ends
 	}
-	return ends
+}
+
+// begunSince says whether a release of any version began after that.
+func (r Release) begunSince(at time.Time) bool {
+	return slices.ContainsFunc(r.History(), func(e Event) bool { return e.To == suokev1.VersionTesting && e.At.After(at) })
+}
+
+// warm says whether a version that was promoted had been stable until a moment before and kept what it had.
+func (r Release) warm(promoted Event) bool {
+	var left, by Event
+	for _, e := range r.History() {
+		if e.Version == promoted.Version && e.To == suokev1.VersionDeprecated && e.At.Before(promoted.At) {
+			left = e
+		}
+	}
+	for _, e := range r.History() {
+		if e.Version != promoted.Version && e.To == suokev1.VersionProduction && e.At.Equal(left.At) {
+			by = e
+		}
+	}
+	if left.At.IsZero() || !left.At.Add(r.scaleDownDelay(by.Version)).After(promoted.At) {
+		return false
+	}
+	// A rolling update gives away what the version before had.
+	return r.strategy(by.Version) != suokev1.StrategyRollingUpdate || r.warm(by)
 }

@@ -14,6 +14,8 @@ func (r Release) next(now time.Time) string {
 	switch {
 	case r.Candidate == "":
 		return r.nextAtRest(now)
+	case r.returning():
+		return "The rest of its traffic goes back to " + r.Stable + " as that has Pods for it."
 	case r.Reason == suokev1.ReasonRollbackDisabled:
 		return "Nothing: " + r.Candidate + " keeps its weight until a person aborts or promotes it."
 	case r.Paused:
@@ -96,6 +98,12 @@ func (r Release) nextWeight(now time.Time) string {
 	return after + "all of the traffic" + back
 }
 
+// returning says that the candidate's release has ended badly and stable does not have all of the traffic yet. It can be
+// neither promoted nor aborted any more.
+func (r Release) returning() bool {
+	return r.Candidate != "" && r.find(r.Candidate).Phase == suokev1.VersionRollback
+}
+
 // choices are what a person can do now.
 func (r Release) choices(command string, now time.Time) []Choice {
 	var all []Choice
@@ -103,7 +111,7 @@ func (r Release) choices(command string, now time.Time) []Choice {
 		all = append(all, Choice{Command: strings.Join([]string{command, verb, r.Model}, " "), Effect: fmt.Sprintf(effect, args...)})
 	}
 	switch {
-	case r.Candidate != "":
+	case r.Candidate != "" && !r.returning():
 		add("promote", "gives %s all of the traffic as soon as it is evaluated and its Pods are ready", r.Candidate)
 		if r.Stable == "" {
 			add("abort", "ends the release")
@@ -126,7 +134,7 @@ func (r Release) choices(command string, now time.Time) []Choice {
 	switch {
 	case r.Paused:
 		add("resume", "ends the pause")
-	case r.Candidate != "":
+	case r.Candidate != "" && !r.returning():
 		add("pause", "holds the release where it is; what serves is still judged")
 	default:
 		add("pause", "begins no release until resumed")

@@ -114,9 +114,9 @@ func (r Release) promotes(version string) string {
 	return strings.Join(all, " and ")
 }
 
-// scaleDownDelay is how long a version can be taken back after its promotion.
+// scaleDownDelay is how long a version can be taken back after its promotion, and the one before is kept.
 func (r Release) scaleDownDelay(version string) time.Duration {
-	if mv := r.modelVersion(version); mv != nil && mv.Spec.BlueGreen.ScaleDownDelay.Duration > 0 {
+	if mv := r.modelVersion(version); mv != nil {
 		return mv.Spec.BlueGreen.ScaleDownDelay.Duration
 	}
 	return defaultScaleDownDelay

@@ -169,8 +169,8 @@ func (r *Release) modelVersion(name string) *suokev1.ModelVersion {
 	return Describing(r.seen.Versions, r.Model, name)
 }
 
-// Describing is the ModelVersion that counts for a version of a model, nil if there is none. Of several the operator
-// accepts one.
+// Describing is the ModelVersion that counts for a version of a model, nil if there is none. Of several it is the one that
+// the operator did not refuse as a duplicate.
 func Describing(all []suokev1.ModelVersion, model, version string) *suokev1.ModelVersion {
 	var best *suokev1.ModelVersion
 	for i := range all {
@@ -178,11 +178,16 @@ func Describing(all []suokev1.ModelVersion, model, version string) *suokev1.Mode
 		if v.Spec.ModelRef != model || v.Spec.Version != version || !v.DeletionTimestamp.IsZero() {
 			continue
 		}
-		if best == nil || meta.IsStatusConditionFalse(best.Status.Conditions, suokev1.ConditionAccepted) {
+		if best == nil || duplicate(best) {
 			best = v
 		}
 	}
 	return best
+}
+
+func duplicate(v *suokev1.ModelVersion) bool {
+	c := meta.FindStatusCondition(v.Status.Conditions, suokev1.ConditionAccepted)
+	return c != nil && c.Status == metav1.ConditionFalse && c.Reason == suokev1.ReasonDuplicate
 }
 
 // find is a shown version, the zero value if it is not shown.

@@ -105,6 +105,7 @@ func TestWhatIsShown(t *testing.T) {
 		"canary": canary(), "returned": returned(), "awaiting_promotion": awaitingPromotion(), "paused": paused(), "first_version": firstVersion(),
 		"rolling_update": rollingUpdate(), "evaluating": evaluating(), "rollback_window": rollbackWindow(), "at_rest": atRest(),
 		"not_accepted": notAccepted(), "rollback_disabled": rollbackDisabled(), "never_seen": neverSeen(),
+		"back_at_a_warm_version": backAtAWarmVersion(), "going_back": goingBack(),
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := view.Of(seen)
@@ -205,6 +206,34 @@ func TestTheRollbackWindowEnds(t *testing.T) {
 	}
 }
 
+func TestOfModelVersionsOfOneVersionTheOperatorChooses(t *testing.T) {
+	of := func(name string, status metav1.ConditionStatus, reason string) suokev1.ModelVersion {
+		v := version("v2.2.0", suokev1.VersionDraft, 0, 0)
+		v.Name = name
+		meta.SetStatusCondition(&v.Status.Conditions, metav1.Condition{Type: suokev1.ConditionAccepted, Status: status, Reason: reason})
+		return v
+	}
+	accepted, invalid := of("accepted", metav1.ConditionTrue, suokev1.ReasonAccepted), of("invalid", metav1.ConditionFalse, suokev1.ReasonInvalid)
+	duplicate, unseen, deleted := of("duplicate", metav1.ConditionFalse, suokev1.ReasonDuplicate), version("v2.2.0", "", 0, 0), *accepted.DeepCopy()
+	unseen.Name, deleted.Name, deleted.DeletionTimestamp = "unseen", "deleted", &metav1.Time{Time: now()}
+	for sentence, c := range map[string]struct {
+		versions []suokev1.ModelVersion
+		want     string
+	}{
+		"the one that is accepted":                {[]suokev1.ModelVersion{duplicate, accepted}, "accepted"},
+		"one that is refused for something else":  {[]suokev1.ModelVersion{invalid, duplicate}, "invalid"},
+		"one that the operator has not looked at": {[]suokev1.ModelVersion{duplicate, unseen}, "unseen"},
+		"none that is being deleted":              {[]suokev1.ModelVersion{deleted, duplicate}, "duplicate"},
+	} {
+		if got := view.Describing(c.versions, "xiaoai-llm-model", "v2.2.0"); got == nil || got.Name != c.want {
+			t.Errorf("%s: got %v, want %s", sentence, got, c.want)
+		}
+	}
+	if got := view.Describing([]suokev1.ModelVersion{accepted}, "laoke-llm-model", "v2.2.0"); got != nil {
+		t.Errorf("%s describes a version of another model", got.Name)
+	}
+}
+
 // The releases that are shown.
 
 func condition(seen *view.Seen, kind string, status metav1.ConditionStatus, reason, message string) {
@@ -293,6 +322,39 @@ func rollbackWindow() view.Seen {
 	superseded.Status.Phase, superseded.Status.Weight = suokev1.VersionDeprecated, 0
 	superseded.Status.PromotionHistory = append(superseded.Status.PromotionHistory, suokev1.Transition{
 		FromPhase: suokev1.VersionProduction, ToPhase: suokev1.VersionDeprecated, Timestamp: before(4 * time.Minute), Reason: "Superseded: v2.2.0 has all of the traffic",
+	})
+	return seen
+}
+
+// backAtAWarmVersion went back to v2.1.0 three minutes after v2.2.0 was promoted.
+func backAtAWarmVersion() view.Seen {
+	seen := rollbackWindow()
+	seen.Model.Spec.Version, seen.Model.Status.StableVersion = "v2.1.0", "v2.1.0"
+	seen.Model.Status.Traffic[0].Version = "v2.1.0"
+	condition(&seen, suokev1.ConditionProgressing, metav1.ConditionFalse, suokev1.ReasonPromoted, "v2.1.0 has all of the traffic; v2.2.0 is kept warm until 2026-11-24T12:09:00Z")
+	left, again := &seen.Versions[0], &seen.Versions[1]
+	again.Spec.BlueGreen.ScaleDownDelay.Duration = 10 * time.Minute
+	left.Status.Phase, left.Status.Weight = suokev1.VersionDeprecated, 0
+	left.Status.PromotionHistory = append(left.Status.PromotionHistory, suokev1.Transition{
+		FromPhase: suokev1.VersionProduction, ToPhase: suokev1.VersionDeprecated, Timestamp: before(time.Minute), Reason: "Superseded: v2.1.0 has all of the traffic",
+	})
+	again.Status.Phase, again.Status.Weight = suokev1.VersionProduction, 100
+	again.Status.PromotionHistory = append(again.Status.PromotionHistory,
+		suokev1.Transition{FromPhase: suokev1.VersionDeprecated, ToPhase: suokev1.VersionTesting, Timestamp: before(2 * time.Minute), Reason: "Starting: v2.1.0 is wanted"},
+		suokev1.Transition{FromPhase: suokev1.VersionTesting, ToPhase: suokev1.VersionProduction, Timestamp: before(time.Minute), Reason: "Promoted: v2.1.0 has all of the traffic"})
+	return seen
+}
+
+// goingBack is a rolling update that ended badly: stable has given Pods away, and has not got them all back.
+func goingBack() view.Seen {
+	seen := rollingUpdate()
+	condition(&seen, suokev1.ConditionProgressing, metav1.ConditionTrue, suokev1.ReasonErrorRate,
+		"the last 20 % go back to v2.1.0 as its Pods return: 61 of 310 answers failed against 0 of 1240 of stable")
+	candidate := &seen.Versions[0].Status
+	candidate.Phase = suokev1.VersionRollback
+	candidate.PromotionHistory = append(candidate.PromotionHistory, suokev1.Transition{
+		FromPhase: suokev1.VersionCanary, ToPhase: suokev1.VersionRollback, Timestamp: before(30 * time.Second),
+		Reason: "ErrorRate: 61 of 310 answers failed against 0 of 1240 of stable",
 	})
 	return seen
 }

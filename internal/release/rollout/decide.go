@@ -25,9 +25,9 @@ func Decide(state State, policy Policy, seen Observation, now time.Time) Decisio
 	t := &turn{Decision: Decision{State: state.clone()}, policy: policy, seen: seen, now: now.Round(0).UTC()}
 	t.forgive()
 	t.hearRouters()
+	t.keepWatch()
 	t.retire()
 	t.hearPods()
-	t.keepWatch()
 	t.hasten()
 	for t.next(t.situation()) {
 	}

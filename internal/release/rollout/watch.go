@@ -30,6 +30,7 @@ func (t *turn) keepWatch() {
 	if w == nil {
 		return
 	}
+	t.heedDelay()
 	if _, known := t.seen.Versions[w.Previous]; !known || !t.now.Before(w.Until) {
 		t.State.Watch = nil
 		return
@@ -40,6 +41,18 @@ func (t *turn) keepWatch() {
 		w.UpSince = time.Time{}
 	case w.UpSince.IsZero():
 		w.UpSince = t.now
+	}
+}
+
+// heedDelay lets what the ModelVersion says now count for the window that is open.
+func (t *turn) heedDelay() {
+	w := t.State.Watch
+	if t.seen.Wanted.ID != w.Candidate {
+		return // the policy is another version's
+	}
+	w.Until = w.Since.Add(t.policy.ScaleDownDelay)
+	if kept, warm := t.State.Retiring[w.Previous]; warm && w.Strategy != RollingUpdate {
+		t.State.Retiring[w.Previous] = Retiree{Until: w.Until, Replicas: kept.Replicas}
 	}
 }
 

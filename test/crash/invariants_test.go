@@ -11,6 +11,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 
+	suokev1 "github.com/suoke-life/suoke/api/v1"
 	"github.com/suoke-life/suoke/internal/manifest"
 	"github.com/suoke-life/suoke/internal/release/rollout"
 	"github.com/suoke-life/suoke/internal/traffic/route"
@@ -21,6 +22,7 @@ const hearsay = 2 * time.Second
 
 // moment is the cluster as it stood after one change.
 type moment struct {
+	strategy suokev1.Strategy
 	ready    map[string]map[string]bool // Pods by version's ID
 	lost     map[string][]time.Time     // when Pods went, by version's ID
 	replicas map[string]int             // of Deployments by version's ID
@@ -37,7 +39,7 @@ func (s *space) audit() []string {
 	changes := slices.Clone(s.changes)
 	s.mu.Unlock()
 	slices.SortStableFunc(changes, func(a, b change) int { return cmp.Compare(a.at, b.at) })
-	m := &moment{ready: map[string]map[string]bool{}, lost: map[string][]time.Time{}, replicas: map[string]int{}, passed: map[string]bool{}}
+	m := &moment{strategy: s.story.strategy, ready: map[string]map[string]bool{}, lost: map[string][]time.Time{}, replicas: map[string]int{}, passed: map[string]bool{}}
 	for _, c := range changes {
 		if c.at == s.begun {
 			m.wrong = nil // what was copied came in the order of copying
@@ -132,7 +134,8 @@ func (m *moment) route(object *corev1.ConfigMap, c change) {
 		if v.Weight > 0 && !m.passed[v.ID] {
 			m.say("revision %d gives %s %d %%, and it has not passed an evaluation", at, v.Version, v.Weight)
 		}
-		if ready := len(m.ready[v.ID]) + m.lately(v.ID, c.seen); !m.forgotten && v.Weight > m.weights[v.ID] && ready*100 < v.Weight*replicas {
+		ready := len(m.ready[v.ID]) + m.lately(v.ID, c.seen)
+		if !m.forgotten && v.Weight > m.weights[v.ID] && ready*100 < v.Weight*replicas && !m.returns(v, ready) {
 			m.say("revision %d raises %s from %d to %d %%, and %d of its Pods are ready", at, v.Version, m.weights[v.ID], v.Weight, ready)
 		}
 	}
@@ -140,6 +143,11 @@ func (m *moment) route(object *corev1.ConfigMap, c change) {
 		m.say("revision %d has weights that sum to %d: %v", at, sum, weights)
 	}
 	m.weights, m.forgotten = weights, false
+}
+
+// returns says that a canary gives everything back to stable: in one write, also where somebody took some of stable's Pods.
+func (m *moment) returns(v route.Version, ready int) bool {
+	return m.strategy == suokev1.StrategyCanary && v.Version == "v1" && m.weights[v.ID] > 0 && v.Weight == 100 && ready > 0
 }
 
 // capacity holds what serves against what it has: no Deployment is shrunk or deleted below its version's weight.

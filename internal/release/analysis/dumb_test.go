@@ -11,6 +11,8 @@ import (
 type dumb struct {
 	heard   []analysis.Second
 	allowed float64
+	// startsKnown says that nothing is allowed for that recorded starts did not show.
+	startsKnown bool
 }
 
 var deltas = []float64{0.01, 0.03, 0.1, 0.3, 0.8}
@@ -126,14 +128,17 @@ func (d dumb) failed() bool {
 }
 
 // score is by the rule for little history, which counts nothing after the first seconds that does not also speak against
-// a candidate whose Pods are 1.9 times as bad for being other Pods, and nothing at all that does not speak against Pods that
-// only start.
+// a candidate whose Pods are 1.7 times as bad for being other Pods, and nothing at all that does not speak against Pods that
+// only start, unless starts are known.
 func (d dumb) score() (score, threshold float64) {
-	elapsed := d.heard[len(d.heard)-1].Unix - d.first() + 1
+	elapsed, uncappedFor := d.heard[len(d.heard)-1].Unix-d.first()+1, int64(15)
 	doubt := d.fresh() - math.Log(1/0.01)
+	if d.startsKnown {
+		doubt, uncappedFor = math.Inf(1), 3
+	}
 	early, late := min(d.worse(1, 1, math.Inf(1)), 20+doubt), math.Log(2/0.01)
-	blocks := min(d.worse(1, 10, 2), late+d.worse(1.9, 10, 2), late+doubt)
-	if elapsed <= 3 || elapsed <= 15 && early-20 >= blocks-late {
+	blocks := min(d.worse(1, 10, 2), late+d.worse(1.7, 10, 2), late+doubt)
+	if elapsed <= 3 || elapsed <= uncappedFor && early-20 >= blocks-late {
 		return early, 20
 	}
 	return blocks, late

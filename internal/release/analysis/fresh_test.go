@@ -58,3 +58,26 @@ func TestAStartIsAllowedFor(t *testing.T) {
 		})
 	}
 }
+
+func TestAStartIsNotAllowedForWhereStartsAreKnown(t *testing.T) {
+	known := analysis.Config{Limits: analysis.Limits{Failures: analysis.Limit{StartsKnown: true}}}
+	for name, c := range map[string]struct {
+		candidate []analysis.Second
+		by        int64
+	}{
+		"it fails three of ten at first": {starting(6, 120, 0), 3},
+		"it fails half":                  {steady(301, 120, 80, 0, 20, 10), 2},
+		"it is as good as stable":        {steady(301, 600, 80, 0, 20, 0), 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := analysis.Statistic{Config: known}.Add(steady(1, 300, 80, 0, 0, 0)...).Add(c.candidate...)
+			at := int64(0)
+			if s.Failed != "" {
+				at = s.Last - 300
+			}
+			if at > c.by || c.by > 0 && at == 0 {
+				t.Errorf("returned at second %d, and not %d: %s", at, c.by, s.Judgement().Message)
+			}
+		})
+	}
+}

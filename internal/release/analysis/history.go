@@ -9,18 +9,25 @@ import (
 // History is what stable's Pods did, second by second, in the last 24 hours. The zero value is an empty one. It is not safe
 // for use by several goroutines at once.
 type History struct {
+	// since is the first second that was added, or the first after a gap, and whole says that no Pod had a request before it.
+	since int64
+	whole bool
 	// last is the latest second that was added.
 	last int64
 	pods map[string]*pastPod
+	// shelf takes finished hours; without one they are kept in memory.
+	shelf Shelf
 }
 
 // pastPod is one Pod's past.
 type pastPod struct {
-	// first is the second of its first request.
-	first int64
+	// first is the second of its first request, and recorded says that there was none before the history began.
+	first    int64
+	recorded bool
+	start    start
 	// open hours by their number still take seconds; finished ones are packed.
 	open     map[int64]*hour
-	finished map[int64][]byte
+	finished map[int64]packed
 }
 
 const (
@@ -42,27 +49,77 @@ type hour struct {
 	failures, slow [hourSeconds]uint16
 }
 
+// Whole says, before anything is added, that the history begins with the model's first request: so the starts of its first
+// Pods are recorded too.
+func (h *History) Whole() { h.whole = h.whole || h.last == 0 }
+
 // Add counts what one of stable's Pods did in a second. It may be called several times for a second, and a second may come
 // a minute late.
 func (h *History) Add(unix int64, pod string, c Counts) {
 	if c = c.possible(); c.Requests == 0 || unix < 0 {
 		return
 	}
-	if unix > h.last {
-		minute := h.last / minuteSeconds
-		h.last = unix
-		if unix/minuteSeconds > minute { // hours are over, and too old, at full minutes only
-			h.finish()
-		}
-	}
+	h.advance(unix)
 	open := h.hour(unix, pod)
 	if open == nil {
 		return
 	}
+	h.pods[pod].start.add(unix-h.pods[pod].first, c)
 	at := unix % hourSeconds
 	open.requests[at/requestSeconds] = narrow[uint32](int64(open.requests[at/requestSeconds])+c.Requests, math.MaxUint32)
 	open.failures[at] = narrow[uint16](int64(open.failures[at])+c.Failures, math.MaxUint16)
 	open.slow[at] = narrow[uint16](int64(open.slow[at])+c.Slow, math.MaxUint16)
+}
+
+// AddCandidate counts what a Pod of another version did in a second. Only its start is kept, and teaches nothing unless the
+// version gets stable.
+func (h *History) AddCandidate(unix int64, pod string, c Counts) {
+	if c = c.possible(); c.Requests == 0 || unix < 0 {
+		return
+	}
+	h.advance(unix)
+	p := h.pods[pod]
+	if p == nil {
+		waiting := 0
+		for _, other := range h.pods {
+			if other.idle() {
+				waiting++
+			}
+		}
+		if waiting >= maxPods {
+			return
+		}
+		p = h.begin(unix, pod)
+	}
+	p.start.add(unix-p.first, c)
+}
+
+// advance lets time pass.
+func (h *History) advance(unix int64) {
+	if unix <= h.last {
+		return
+	}
+	if unix-h.last >= recordedAfter { // what Pods did in between nobody knows
+		h.since, h.whole = unix, h.whole && h.last == 0
+	}
+	minute := h.last / minuteSeconds
+	h.last = unix
+	if unix/minuteSeconds > minute { // hours are over, and too old, at full minutes only
+		h.finish()
+	}
+}
+
+// begin is a Pod's first request that the history hears of.
+func (h *History) begin(unix int64, pod string) *pastPod {
+	if h.pods == nil {
+		h.pods = map[string]*pastPod{}
+	}
+	p := &pastPod{
+		first: unix, recorded: h.whole || unix >= h.since+recordedAfter,
+		open: map[int64]*hour{}, finished: map[int64]packed{},
+	}
+	h.pods[pod] = p
+	return p
 }
 
 // narrow stores a count, or the most that the type holds.
@@ -89,11 +146,7 @@ func (h *History) hour(unix int64, pod string) *hour {
 		}
 	}
 	if p == nil {
-		if h.pods == nil {
-			h.pods = map[string]*pastPod{}
-		}
-		p = &pastPod{first: unix, open: map[int64]*hour{}, finished: map[int64][]byte{}}
-		h.pods[pod] = p
+		p = h.begin(unix, pod)
 	}
 	p.first = min(p.first, unix)
 	if p.open[number] == nil {
@@ -110,16 +163,30 @@ func (h *History) finish() {
 	for name, p := range h.pods {
 		for number, open := range p.open {
 			if over(number, h.last) {
-				p.finished[number] = open.pack()
+				p.finished[number] = h.putAway(open.pack())
 				delete(p.open, number)
 			}
 		}
-		maps.DeleteFunc(p.finished, func(number int64, _ []byte) bool { return number < h.last/hourSeconds-historyHours })
-		if len(p.open)+len(p.finished) == 0 {
+		maps.DeleteFunc(p.finished, func(number int64, _ packed) bool { return number < h.last/hourSeconds-historyHours })
+		if p.idle() && h.last-p.first > historyHours*hourSeconds {
 			delete(h.pods, name)
 		}
 	}
 }
+
+// StartsKnown says that enough starts are recorded for nothing to be allowed for that they did not show.
+func (h *History) StartsKnown() bool {
+	known := 0
+	for _, p := range h.pods {
+		if p.recorded && !p.idle() && p.start.tells() {
+			known++
+		}
+	}
+	return known >= enoughStarts
+}
+
+// idle Pods have no hour as stable's.
+func (p *pastPod) idle() bool { return len(p.open)+len(p.finished) == 0 }
 
 // PodHours is how long Pods have had requests, taken together.
 func (h *History) PodHours() float64 {
@@ -135,8 +202,12 @@ func (h *History) PodHours() float64 {
 // hours of a Pod, open and finished.
 func (p *pastPod) hours() map[int64]*hour {
 	all := maps.Clone(p.open)
-	for number, packed := range p.finished {
-		if past, err := unpack(packed); err == nil { // UnmarshalBinary has read it once
+	for number, finished := range p.finished {
+		text, err := finished.read()
+		if err != nil {
+			continue // what a shelf has lost is not known any more
+		}
+		if past, err := unpack(text); err == nil { // UnmarshalBinary has read it once
 			all[number] = past
 		}
 	}

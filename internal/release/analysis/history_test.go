@@ -14,10 +14,16 @@ import (
 func TestAHistoryIsReadAsItWasWritten(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var h analysis.History
+		if rapid.Bool().Draw(t, "whole") {
+			h.Whole()
+		}
 		unix := rapid.Int64Range(0, 2_000_000_000).Draw(t, "begin")
 		add := func(h *analysis.History, unix int64, seed int64) {
-			n := 1 + seed%50
-			h.Add(unix-seed%3, "pod-"+strconv.FormatInt(seed%4, 10), analysis.Counts{Requests: n, Failures: seed % (n + 1), Slow: seed % 2})
+			n, to := 1+seed%50, h.Add
+			if seed%7 == 0 {
+				to = h.AddCandidate
+			}
+			to(unix-seed%3, "pod-"+strconv.FormatInt(seed%4, 10), analysis.Counts{Requests: n, Failures: seed % (n + 1), Slow: seed % 2})
 		}
 		seeds := rapid.SliceOfN(rapid.Int64Range(0, 1000), 0, 12).Draw(t, "seconds")
 		for _, seed := range seeds {
@@ -171,6 +177,107 @@ func TestAWarmUpIsLearnedFromRecordedStarts(t *testing.T) {
 	}
 	if j := s.Add(steady(begin+20, 60, 80, 0, 20, 10)...).Judgement(); j.Verdict != analysis.Fail {
 		t.Errorf("when it should be warm: %s: %s", j.Verdict, j.Message)
+	}
+}
+
+func TestOneBadStartOfSeveralIsNoWarmUp(t *testing.T) {
+	for name, c := range map[string]struct {
+		bad  int
+		want int64
+	}{"one": {1, 0}, "two": {2, 10}} {
+		t.Run(name, func(t *testing.T) {
+			var h analysis.History
+			h.Whole()
+			for age := range int64(600) {
+				for pod := range 4 {
+					counts := analysis.Counts{Requests: 20}
+					if pod < c.bad && age < 10 {
+						counts.Failures = 10
+					}
+					h.Add(begin+age, strconv.Itoa(pod), counts)
+				}
+			}
+			if got := h.Learn(analysis.Config{}).Limits.WarmUp; got != c.want {
+				t.Errorf("%d s are left out, not %d", got, c.want)
+			}
+		})
+	}
+}
+
+func TestStartsThatAreKnown(t *testing.T) {
+	add := func(to func(int64, string, analysis.Counts), from, seconds, requests int64, pods ...string) {
+		for unix := range seconds {
+			for _, pod := range pods {
+				to(begin+from+unix, pod, analysis.Counts{Requests: requests})
+			}
+		}
+	}
+	for name, c := range map[string]struct {
+		heard func(h *analysis.History)
+		want  bool
+	}{
+		"the model's first Pods": {func(h *analysis.History) {
+			h.Whole()
+			add(h.Add, 0, 60, 2, "a", "b", "c")
+		}, true},
+		"Pods that may have served before": {func(h *analysis.History) { add(h.Add, 0, 60, 2, "a", "b", "c") }, false},
+		"two": {func(h *analysis.History) {
+			h.Whole()
+			add(h.Add, 0, 60, 2, "a", "b")
+		}, false},
+		"of few requests": {func(h *analysis.History) {
+			h.Whole()
+			add(h.Add, 0, 9, 2, "a", "b", "c")
+		}, false},
+		"Pods that came later": {func(h *analysis.History) {
+			add(h.Add, 0, 700, 2, "a")
+			add(h.Add, 700, 60, 2, "b", "c", "d")
+		}, true},
+		"Pods that came after a gap": {func(h *analysis.History) {
+			h.Whole()
+			add(h.Add, 0, 700, 2, "a")
+			add(h.Add, 1400, 60, 2, "b", "c", "d")
+		}, false},
+		"candidates that got stable": {func(h *analysis.History) {
+			h.Whole()
+			add(h.Add, 0, 60, 2, "a")
+			add(h.AddCandidate, 60, 60, 2, "b", "c")
+			add(h.Add, 120, 1, 2, "b", "c")
+		}, true},
+		"candidates that did not": {func(h *analysis.History) {
+			h.Whole()
+			add(h.Add, 0, 60, 2, "a")
+			add(h.AddCandidate, 60, 60, 2, "b", "c")
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var h analysis.History
+			c.heard(&h)
+			if got := h.StartsKnown(); got != c.want || h.Learn(analysis.Config{}).Limits.Failures.StartsKnown != c.want {
+				t.Errorf("known: %t", got)
+			}
+		})
+	}
+}
+
+func TestPodsThatRanBeforeAHistoryDoNotStartInIt(t *testing.T) {
+	for name, from := range map[string]int64{
+		"it begins with an hour":             0,
+		"it begins in the middle of an hour": 2800,
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := quiet(2, 3, func(pod int, age int64, c *analysis.Counts) {
+				switch {
+				case age < from:
+					*c = analysis.Counts{}
+				case pod == 0 && age < from+12:
+					c.Failures = c.Requests / 2
+				}
+			})
+			if got := h.Learn(analysis.Config{}).Limits; got.WarmUp != 0 || got.Failures.StartExcess != 0 {
+				t.Errorf("a Pod was in a spell when the history began, and %d s are left out, with an excess of %g", got.WarmUp, got.Failures.StartExcess)
+			}
+		})
 	}
 }
 

@@ -18,13 +18,14 @@ func (h *History) Learn(c Config, steps ...Step) Config {
 	}
 	fewest := slices.MinFunc(steps, func(a, b Step) int { return a.Pods - b.Pods }).Pods
 	c.Limits.PodHours = h.PodHours()
-	failing, slowing := past.starts(failed), past.starts(slow)
+	failing := past.starts(failed, func(b startBin) uint32 { return b.failures })
+	slowing := past.starts(slow, func(b startBin) uint32 { return b.slow })
 	c.Limits.WarmUp = failing.warmUp()
 	if c.Slow {
 		c.Limits.WarmUp = max(c.Limits.WarmUp, slowing.warmUp())
 	}
 	c.Limits.Failures = past.limit(c, failed, max(1, fewest), steps)
-	c.Limits.Failures.StartExcess = failing.excess(c.Limits.WarmUp)
+	c.Limits.Failures.StartExcess, c.Limits.Failures.StartsKnown = failing.excess(c.Limits.WarmUp), h.StartsKnown()
 	if c.Slow {
 		c.Limits.Slow = past.limit(c, slow, max(1, fewest), steps)
 		c.Limits.Slow.StartExcess = slowing.excess(c.Limits.WarmUp)
@@ -69,15 +70,21 @@ type past struct {
 }
 
 type readPod struct {
-	first int64
-	hours map[int64]*hour
+	first    int64
+	recorded bool
+	start    start
+	hours    map[int64]*hour
 }
 
 // read returns nil where there is nothing.
 func (h *History) read() *past {
 	p := &past{first: math.MaxInt64}
 	for _, name := range slices.Sorted(maps.Keys(h.pods)) {
-		pod := readPod{first: h.pods[name].first, hours: h.pods[name].hours()}
+		kept := h.pods[name]
+		if kept.idle() {
+			continue
+		}
+		pod := readPod{first: kept.first, recorded: kept.recorded, start: kept.start, hours: kept.hours()}
 		for number := range pod.hours {
 			p.first, p.last = min(p.first, number), max(p.last, number)
 		}
@@ -131,3 +138,5 @@ func (h *hour) seconds(of func(*hour) []uint16, visit func(second int, s sample)
 }
 
 func (s sample) plus(t sample) sample { return sample{s.requests + t.requests, s.bad + t.bad} }
+
+func (s sample) less(t sample) sample { return sample{s.requests - t.requests, s.bad - t.bad} }

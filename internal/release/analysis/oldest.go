@@ -20,7 +20,7 @@ func (h *History) DropOldest() bool {
 	for name, p := range h.pods {
 		delete(p.open, oldest)
 		delete(p.finished, oldest)
-		if len(p.open)+len(p.finished) == 0 {
+		if p.idle() {
 			delete(h.pods, name)
 		}
 	}

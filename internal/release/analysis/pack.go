@@ -13,7 +13,7 @@ import (
 )
 
 // historyVersion is the first byte of a written history.
-const historyVersion = 1
+const historyVersion = 2
 
 // pack writes an hour as numbers of variable length, deflated.
 func (h *hour) pack() []byte {
@@ -37,7 +37,7 @@ func (h *hour) pack() []byte {
 	if err != nil {
 		panic(err) // the level is right, and a buffer takes everything
 	}
-	return packed.Bytes()
+	return bytes.Clone(packed.Bytes()) // a buffer holds up to twice as much, for a day
 }
 
 // unpack reads what pack wrote.
@@ -64,23 +64,38 @@ func unpack(packed []byte) (*hour, error) {
 // MarshalBinary writes the history: about a kilobyte for each Pod and hour at 20 requests a second.
 func (h *History) MarshalBinary() ([]byte, error) {
 	data := []byte{historyVersion}
+	data = binary.AppendVarint(data, h.since)
+	data = appendBool(data, h.whole)
 	data = binary.AppendVarint(data, h.last)
 	data = binary.AppendVarint(data, int64(len(h.pods)))
 	for _, name := range slices.Sorted(maps.Keys(h.pods)) {
 		p := h.pods[name]
 		data = appendBytes(data, []byte(name))
 		data = binary.AppendVarint(data, p.first)
+		data = appendBool(data, p.recorded)
+		data = p.start.append(data)
 		hours := maps.Clone(p.finished)
 		for number, open := range p.open {
-			hours[number] = open.pack()
+			hours[number] = packed{text: open.pack()}
 		}
 		data = binary.AppendVarint(data, int64(len(hours)))
 		for _, number := range slices.Sorted(maps.Keys(hours)) {
+			text, err := hours[number].read()
+			if err != nil {
+				return nil, fmt.Errorf("writing a history: Pod %s: %w", name, err)
+			}
 			data = binary.AppendVarint(data, number)
-			data = appendBytes(data, hours[number])
+			data = appendBytes(data, text)
 		}
 	}
 	return data, nil
+}
+
+func appendBool(data []byte, b bool) []byte {
+	if b {
+		return binary.AppendVarint(data, 1)
+	}
+	return binary.AppendVarint(data, 0)
 }
 
 func appendBytes(data, b []byte) []byte {
@@ -93,21 +108,21 @@ func (h *History) UnmarshalBinary(data []byte) error {
 		return errors.New("reading a history: it does not begin with the version that this suoke writes")
 	}
 	r := reader{rest: data[1:]}
-	read := History{last: r.number(math.MaxInt64), pods: map[string]*pastPod{}}
+	read := History{since: r.number(math.MaxInt64), whole: r.bool(), last: r.number(math.MaxInt64), pods: map[string]*pastPod{}, shelf: h.shelf}
 	for range r.number(int64(len(data))) {
 		name := string(r.bytes())
-		p := &pastPod{first: r.number(math.MaxInt64), open: map[int64]*hour{}, finished: map[int64][]byte{}}
+		p := &pastPod{first: r.number(math.MaxInt64), recorded: r.bool(), start: r.start(), open: map[int64]*hour{}, finished: map[int64]packed{}}
 		for range r.number(int64(len(data))) {
-			number, packed := r.number(math.MaxInt64/hourSeconds-1), r.bytes()
+			number, text := r.number(math.MaxInt64/hourSeconds-1), r.bytes()
 			if r.err != nil {
 				break
 			}
-			past, err := unpack(packed)
+			past, err := unpack(text)
 			switch {
 			case err != nil:
 				return fmt.Errorf("reading a history: Pod %s: %w", name, err)
 			case over(number, read.last):
-				p.finished[number] = slices.Clone(packed)
+				p.finished[number] = read.putAway(slices.Clone(text))
 			default:
 				p.open[number] = past
 			}
@@ -139,6 +154,8 @@ func (r *reader) number(most int64) int64 {
 	r.rest = r.rest[length:]
 	return n
 }
+
+func (r *reader) bool() bool { return r.number(1) == 1 }
 
 func (r *reader) bytes() []byte {
 	length := r.number(int64(len(r.rest)))

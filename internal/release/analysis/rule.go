@@ -35,9 +35,9 @@ const (
 	// a time, and must be a collapse to count.
 	youngEarly = 20
 	// usualMargin is allowed for where nothing is known of how Pods differ. Of Pods whose rates are log-normal with a
-	// standard deviation of 0.3 in the logarithm one in thirty is that much worse than four others, and is mostly kept as it
+	// standard deviation of 0.3 in the logarithm one in eighteen is that much worse than four others, and is mostly kept as it
 	// must also be worse by the least increase that is tried; more would make evident candidates wait.
-	usualMargin = 1.9
+	usualMargin = 1.7
 )
 
 // The scores by their place.
@@ -87,8 +87,12 @@ func (r rule) starting() rule {
 
 // rule of a kind with these limits.
 func (c Config) rule(l Limit) rule {
-	if l.Thresholds == (Thresholds{}) {
-		return young(c.share(), cmp.Or(l.Margin, usualMargin)).starting()
+	if l.Thresholds != (Thresholds{}) {
+		return rule{name: Replay, alpha: c.share(), margin: max(1, l.Margin), thresholds: l.Thresholds}
 	}
-	return rule{name: Replay, alpha: c.share(), margin: max(1, l.Margin), thresholds: l.Thresholds}
+	r := young(c.share(), cmp.Or(l.Margin, usualMargin))
+	if !l.StartsKnown {
+		r = r.starting()
+	}
+	return r
 }

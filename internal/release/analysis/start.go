@@ -1,64 +1,114 @@
 package analysis
 
-import "slices"
+import (
+	"encoding/binary"
+	"math"
+	"slices"
+)
 
 const (
 	// warmUpSeconds after a Pod's first request are looked at, warmUpBin at a time.
 	warmUpSeconds = 120
 	warmUpBin     = 5
+	warmUpBins    = warmUpSeconds / warmUpBin
 	// recordedAfter is how long after the history's beginning a Pod's first request is taken for its start.
 	recordedAfter = 600
 	// warmUpNats of evidence are needed that the starts were bad in a bin: ln(24/0.01), for 24 bins.
 	warmUpNats = 7.8
-	// startRequests are needed for one start's bin to be looked at by itself.
+	// startRequests are needed for one start's bin to be looked at by itself, and for a start to be known as good or bad.
 	startRequests = 20
+	// enoughStarts are recorded for nothing to be allowed for that they did not show.
+	enoughStarts = 3
 )
+
+// start is what a Pod did in the bins after its first request.
+type start [warmUpBins]startBin
+
+type startBin struct{ requests, failures, slow uint32 }
+
+// add counts a second by its age.
+func (s *start) add(age int64, c Counts) {
+	if age < 0 || age >= warmUpSeconds {
+		return
+	}
+	bin := &s[age/warmUpBin]
+	for _, count := range []struct {
+		of *uint32
+		n  int64
+	}{{&bin.requests, c.Requests}, {&bin.failures, c.Failures}, {&bin.slow, c.Slow}} {
+		*count.of = narrow[uint32](int64(*count.of)+count.n, math.MaxUint32)
+	}
+}
+
+// tells says that there were enough requests in the time that a start may take.
+func (s *start) tells() bool {
+	early := 0.0
+	for _, bin := range s[:startSeconds/warmUpBin] {
+		early += float64(bin.requests)
+	}
+	return early >= startRequests
+}
+
+func (s *start) append(data []byte) []byte {
+	for _, bin := range s {
+		for _, n := range []uint32{bin.requests, bin.failures, bin.slow} {
+			data = binary.AppendVarint(data, int64(n))
+		}
+	}
+	return data
+}
+
+func (r *reader) start() (s start) {
+	number := func() uint32 { return narrow[uint32](r.number(math.MaxUint32), math.MaxUint32) }
+	for i := range s {
+		s[i] = startBin{number(), number(), number()}
+	}
+	return s
+}
 
 // starts are what Pods that were seen to start did, by age, and what Pods do otherwise.
 type starts struct {
-	bins [warmUpSeconds / warmUpBin]sample
-	// worst is the largest share that was bad in one start's bin.
-	worst [warmUpSeconds / warmUpBin]float64
+	bins [warmUpBins]sample
+	// worst is the largest share that was bad in one start's bin, and most the start with the most bad ones.
+	worst [warmUpBins]float64
+	most  [warmUpBins]sample
+	// known is how many tell.
+	known int
 	usual float64
 }
 
-func (p *past) starts(of func(*hour) []uint16) (all starts) {
+func (p *past) starts(of func(*hour) []uint16, ofStart func(startBin) uint32) (all starts) {
 	var usual sample
 	for _, pod := range p.pods {
-		recorded := pod.first >= p.first*hourSeconds+recordedAfter
-		var mine [warmUpSeconds / warmUpBin]sample
 		for number, h := range pod.hours {
 			h.seconds(of, func(second int, s sample) {
-				unix := number*hourSeconds + int64(second)
-				switch age := unix - pod.first; {
-				case age >= warmUpSeconds || age >= 0 && !recorded:
+				if age := number*hourSeconds + int64(second) - pod.first; age >= warmUpSeconds || age >= 0 && !pod.recorded {
 					usual = usual.plus(s)
-				case age >= 0:
-					mine[age/warmUpBin] = mine[age/warmUpBin].plus(s.since(unix, pod.first))
 				}
 			})
 		}
-		all.add(mine)
+		if pod.recorded {
+			all.add(pod.start, ofStart)
+		}
 	}
 	all.usual = Rate{usual.requests, usual.bad}.value()
 	return all
 }
 
-// since gives back what the seconds before a Pod's first request were given of the requests of its first ten seconds.
-func (s sample) since(unix, first int64) sample {
-	if begin := unix - unix%requestSeconds; begin < first {
-		s.requests *= requestSeconds / float64(begin+requestSeconds-first)
-	}
-	return s
-}
-
 // add takes one start in.
-func (s *starts) add(mine [warmUpSeconds / warmUpBin]sample) {
-	for i, bin := range mine {
+func (s *starts) add(of start, bad func(startBin) uint32) {
+	for i, counted := range of {
+		bin := sample{float64(counted.requests), float64(bad(counted))}
 		s.bins[i] = s.bins[i].plus(bin)
 		if bin.requests >= startRequests {
 			s.worst[i] = max(s.worst[i], bin.share())
 		}
+		if bin.bad > s.most[i].bad {
+			s.most[i] = bin
+		}
+	}
+	if of.tells() {
+		s.known++
 	}
 }
 
@@ -69,9 +119,13 @@ func (s sample) share() float64 {
 	return s.bad / s.requests
 }
 
-// warmUp is how long after their first request Pods that were seen to start were bad more often than Pods are.
+// warmUp is how long after their first request Pods that were seen to start were bad more often than Pods are: where there
+// were several starts, also without the worst of them, as that may have been in a spell.
 func (s *starts) warmUp() int64 {
 	for i, bin := range slices.Backward(s.bins[:]) {
+		if s.known > 1 {
+			bin = bin.less(s.most[i])
+		}
 		if bad := bin.share(); bad > s.usual && ratio(bin, min(rateCap, bad), s.usual) >= warmUpNats {
 			return int64(i+1) * warmUpBin
 		}

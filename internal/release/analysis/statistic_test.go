@@ -36,8 +36,9 @@ func counts(t *rapid.T, side string, most int64, fails int) analysis.Counts {
 
 func TestTheStatisticSaysWhatAllSecondsSay(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
+		d := dumb{allowed: 0.005, startsKnown: rapid.Bool().Draw(t, "starts are known")}
 		var s analysis.Statistic
-		d := dumb{allowed: 0.005}
+		s.Config.Limits.Failures.StartsKnown = d.startsKnown
 		for _, second := range histories(40).Draw(t, "history") {
 			s, d.heard = s.Add(second), append(d.heard, second)
 			if d.first() == 0 {

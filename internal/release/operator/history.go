@@ -60,6 +60,8 @@ type histories struct {
 	clock  func() time.Time
 	// learned wakes a model.
 	learned func(model string)
+	// shelf takes the hours that are over.
+	shelf analysis.Shelf
 	// news waits to be taken in.
 	news chan news
 
@@ -102,7 +104,7 @@ type lesson struct {
 
 func newHistories(o *Operator, learned func(string)) *histories {
 	return &histories{
-		client: o.Client, live: o.Live, log: o.Log, clock: o.Now, learned: learned,
+		client: o.Client, live: o.Live, log: o.Log, clock: o.Now, learned: learned, shelf: hourShelf{o.disk()},
 		news: make(chan news, waitingNews), models: map[string]*past{}, learning: make(chan struct{}, 1),
 	}
 }
@@ -118,7 +120,9 @@ func (h *histories) of(model string) *past {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.models[model] == nil {
-		h.models[model] = &past{lessons: map[string]*lesson{}, statistic: forStable(), savedAt: h.clock().Add(-spread(model, saveEvery))}
+		p := &past{lessons: map[string]*lesson{}, statistic: forStable(), savedAt: h.clock().Add(-spread(model, saveEvery))}
+		p.history.Shelve(h.shelf)
+		h.models[model] = p
 	}
 	return h.models[model]
 }
@@ -155,6 +159,9 @@ func (h *histories) know(ctx context.Context, model *suokev1.AIModel, stable rol
 	if !p.loaded {
 		p.load(ctx, h)
 	}
+	if p.loaded && stable == "" {
+		p.history.Whole() // nothing has had traffic yet
+	}
 	if p.stable != "" && p.stable != stable {
 		// Another version has another rate; how its Pods come and go is much the same.
 		p.statistic, p.pace = forStable(), pace{}
@@ -175,6 +182,7 @@ func (p *past) load(ctx context.Context, h *histories) {
 		return
 	}
 	var history analysis.History
+	history.Shelve(h.shelf)
 	statistic := forStable()
 	if err := errors.Join(history.UnmarshalBinary(object.BinaryData[historyKey]), json.Unmarshal([]byte(object.Data[statisticKey]), &statistic)); err != nil {
 		h.log.Warn("the history of a model cannot be read, so its next release is judged by the rule for little history",
@@ -199,18 +207,19 @@ func (h *histories) hear(model string, seconds []heardSecond) {
 	p := h.of(model)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.loaded || p.stable == "" {
+	if !p.loaded {
 		return
 	}
 	for _, heard := range seconds {
 		slow := p.pace.slowAfter(p.quantile, p.increase) // of seconds before
 		second := analysis.Second{Unix: heard.unix}
 		for _, pod := range heard.pods {
-			if pod.id != p.stable {
-				continue
-			}
 			counts := pod.judged(slow)
 			counts.Mirrored, counts.Disagreed = 0, 0
+			if pod.id != p.stable {
+				p.history.AddCandidate(heard.unix, pod.pod, counts)
+				continue
+			}
 			p.history.Add(heard.unix, pod.pod, counts)
 			p.pace.add(heard.unix, pod.times)
 			second.Pods = append(second.Pods, analysis.PodSecond{Pod: pod.pod, Counts: counts})
@@ -244,7 +253,7 @@ func (h *histories) learn(model string, config analysis.Config, steps []analysis
 	p := h.of(model)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	key := fmt.Sprint(config, steps)
+	key := fmt.Sprint(config, steps, p.history.StartsKnown())
 	if l := p.lessons[key]; l != nil {
 		if l.at.IsZero() {
 			return config, h.clock().Sub(l.asked) >= learnedWithin

@@ -61,10 +61,16 @@ func newShelves() *shelves { return &shelves{objects: map[string]*corev1.ConfigM
 // remembering is a keeper of histories that knows the model digits, with v1 stable.
 func remembering(t *testing.T, on *shelves, learned func(string)) *histories {
 	t.Helper()
+	return rememberingFrom(t, on, learned, "v1")
+}
+
+// rememberingFrom is one that first heard of the model when that version was stable.
+func rememberingFrom(t *testing.T, on *shelves, learned func(string), stable rollout.ID) *histories {
+	t.Helper()
 	h := newHistories(&Operator{Client: on, Live: on, Log: slog.New(slog.DiscardHandler), Now: time.Now}, learned)
 	model := digits()
 	model.UID = "1"
-	h.know(t.Context(), model, "v1", suokev1.Analysis{LatencyQuantile: 0.9, MaxLatencyIncrease: 0.5})
+	h.know(t.Context(), model, stable, suokev1.Analysis{LatencyQuantile: 0.9, MaxLatencyIncrease: 0.5})
 	return h
 }
 
@@ -112,6 +118,38 @@ func TestStablesPastIsWhatItsPodsDid(t *testing.T) {
 			t.Errorf("of another stable version: %+v", after.Failures.Past)
 		}
 	})
+}
+
+func TestStartsAreKnownOfStableVersions(t *testing.T) {
+	for sentence, c := range map[string]struct {
+		first rollout.ID
+		// stable is what served in turn, for a minute each.
+		stable []rollout.ID
+		want   bool
+	}{
+		"from the model's first request on":            {"", []rollout.ID{"", "v1", "v2"}, true},
+		"but for those of a version that never served": {"", []rollout.ID{"", "v1", "v1"}, false},
+		"but not where it may have served before":      {"v1", []rollout.ID{"v1", "v1", "v2"}, false},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			on := newShelves()
+			h := rememberingFrom(t, on, nil, c.first)
+			model, start := h.of("digits").model, int64(1_700_000_000)
+			for i, stable := range c.stable {
+				h.know(t.Context(), model, stable, suokev1.Analysis{})
+				for second := range int64(60) {
+					h.hear("digits", []heardSecond{at(start+int64(i)*60+second, 10, time.Millisecond)})
+				}
+			}
+			h.saveAll()
+			if got := h.of("digits").history.StartsKnown(); got != c.want {
+				t.Errorf("known: %t", got)
+			}
+			if again := rememberingFrom(t, on, nil, "v2"); again.of("digits").history.StartsKnown() != c.want {
+				t.Error("another operator takes it otherwise")
+			}
+		})
+	}
 }
 
 func TestAnotherModelsHistoryIsNotRead(t *testing.T) {

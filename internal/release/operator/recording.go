@@ -85,7 +85,7 @@ type block struct {
 
 func newRecordings(o *Operator) *recordings {
 	return &recordings{
-		recorder: o.Recorder, events: o.Events, log: o.Log, spool: &spool{log: o.Log}, releases: map[string]*recording{}, ended: make(chan *recording, waitingRecords),
+		recorder: o.Recorder, events: o.Events, log: o.Log, spool: o.disk(), releases: map[string]*recording{}, ended: make(chan *recording, waitingRecords),
 	}
 }
 
@@ -180,7 +180,7 @@ func (r *recording) textOf(b block) ([]byte, error) {
 	if b.spooled == nil {
 		return b.text, nil
 	}
-	return r.spool.read(b.spooled)
+	return b.spooled.Read()
 }
 
 // unpack reads the seconds of a block.

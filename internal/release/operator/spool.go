@@ -7,10 +7,12 @@ import (
 	"os"
 	"runtime"
 	"sync"
+
+	"github.com/suoke-life/suoke/internal/release/analysis"
 )
 
-// pageSize of the spool's file, in bytes.
-const pageSize = 4096
+// pageSize of the spool's file, in bytes: what is kept is some kilobytes long, and its last page is half empty.
+const pageSize = 1024
 
 // spool keeps texts that are seldom read in a file instead of memory. The file has no name, so that nothing is left of it
 // when the process ends, and it is as long as the most that was kept at once.
@@ -25,8 +27,20 @@ type spool struct {
 	free   []int64
 }
 
+// hourShelf is the spool for the hours of histories.
+type hourShelf struct{ *spool }
+
+// Keep puts a text into the file, or returns nil.
+func (s hourShelf) Keep(text []byte) analysis.Kept {
+	if kept := s.keep(text); kept != nil {
+		return kept
+	}
+	return nil
+}
+
 // spooled is a text in the spool. Its pages are free again once nobody holds it.
 type spooled struct {
+	in    *spool
 	pages []int64
 	size  int
 }
@@ -41,18 +55,26 @@ func (s *spool) keep(text []byte) *spooled {
 	kept, err := s.write(text)
 	if err != nil {
 		s.broken = true
-		s.log.Warn("what releases are judged on is kept in memory", "error", err)
+		s.log.Warn("what releases are judged on, and histories, are kept in memory", "error", err)
 		return nil
 	}
 	runtime.AddCleanup(kept, s.drop, kept.pages)
 	return kept
 }
 
+// disk is the spool of all that need not be in memory.
+func (o *Operator) disk() *spool {
+	if o.spool == nil {
+		o.spool = &spool{log: o.Log}
+	}
+	return o.spool
+}
+
 func (s *spool) write(text []byte) (*spooled, error) {
 	if err := s.open(); err != nil {
 		return nil, err
 	}
-	kept := &spooled{size: len(text)}
+	kept := &spooled{in: s, size: len(text)}
 	for rest := text; len(rest) > 0; rest = rest[min(pageSize, len(rest)):] {
 		page := s.pages
 		if n := len(s.free); n > 0 {
@@ -83,12 +105,12 @@ func (s *spool) open() error {
 	return nil
 }
 
-// read returns a text that was kept.
-func (s *spool) read(kept *spooled) ([]byte, error) {
+// Read returns a text that was kept.
+func (kept *spooled) Read() ([]byte, error) {
 	defer runtime.KeepAlive(kept)
 	text := make([]byte, kept.size)
 	for i, page := range kept.pages {
-		if _, err := s.file.ReadAt(text[i*pageSize:min((i+1)*pageSize, len(text))], page*pageSize); err != nil {
+		if _, err := kept.in.file.ReadAt(text[i*pageSize:min((i+1)*pageSize, len(text))], page*pageSize); err != nil {
 			return nil, fmt.Errorf("reading from the spool: %w", err)
 		}
 	}

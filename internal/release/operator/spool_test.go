@@ -6,8 +6,11 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/suoke-life/suoke/internal/release/analysis"
 )
 
 // TestASpoolGivesBackWhatItKeeps, however texts come and go; and it is no longer than the most that was kept at once.
@@ -37,7 +40,7 @@ func TestASpoolGivesBackWhatItKeeps(t *testing.T) {
 			all = append(all, keeping{text, kept})
 		}
 		for _, k := range all {
-			text, err := s.read(k.kept)
+			text, err := k.kept.Read()
 			if err != nil || !bytes.Equal(text, k.text) {
 				t.Fatalf("%d bytes are read as %d others (%v)", len(k.text), len(text), err)
 			}
@@ -88,4 +91,20 @@ func TestARecordingIsTheSameWithoutADisk(t *testing.T) {
 	if written["a disk"] != written["no disk"] {
 		t.Errorf("the records of %d and %d bytes differ", len(written["a disk"]), len(written["no disk"]))
 	}
+}
+
+// TestADayOfAModelIsInTheSpool: of a thousand models it would fill the memory.
+func TestADayOfAModelIsInTheSpool(t *testing.T) {
+	o := &Operator{Log: slog.New(slog.DiscardHandler), Now: time.Now}
+	p := newHistories(o, nil).of("digits")
+	for unix := int64(0); unix < 3*3600; unix += 10 {
+		p.history.Add(unix, "pod", analysis.Counts{Requests: 20})
+	}
+	if o.spool.pages != 2 {
+		t.Errorf("there are %d pages in the spool, want one for each of the two hours that are over", o.spool.pages)
+	}
+	if hours := p.history.PodHours(); hours != 3 {
+		t.Errorf("%g Pod-hours, want 3", hours)
+	}
+	_ = o.spool.file.Close()
 }

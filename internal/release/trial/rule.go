@@ -14,8 +14,9 @@ type Rule interface {
 type Past struct {
 	// Config is what a person chose.
 	Config analysis.Config
-	// Learned is that with the limits which the history of stable's Pods teaches; it takes time when it is called first.
-	Learned func() analysis.Config
+	// Learned is that with the limits which a day of stable's Pods teaches, and Recent with those of an hour that begins with
+	// their first requests. Each takes time when it is called first.
+	Learned, Recent func() analysis.Config
 }
 
 // Judge hears a release second by second, in rising order, from some time before the candidate's first request on. It says
@@ -50,7 +51,7 @@ type young struct{}
 
 func (young) Name() string { return "young" }
 
-func (young) Begin(past Past) Judge { return judge(past.Config) }
+func (young) Begin(past Past) Judge { return judge(past.Recent()) }
 
 func judge(c analysis.Config) Judge {
 	s := analysis.Statistic{Config: c}

@@ -106,7 +106,8 @@ func (o Options) play(ctx context.Context, studies []*study) error {
 
 // playBlock plays the releases of a study that share a history: every so manieth.
 func (o Options) playBlock(ctx context.Context, b block, learned *lessons) {
-	past := Past{Config: b.study.world.config(), Learned: learned.of(b.study.world, b.number)}
+	w := b.study.world
+	past := Past{Config: w.config(), Learned: learned.of(w, b.number, historySeconds), Recent: learned.of(w, b.number, recentSeconds)}
 	for run := b.number; run < b.study.runs && ctx.Err() == nil; run += o.Histories {
 		b.study.play(o.Seed, b.number, run, past)
 	}

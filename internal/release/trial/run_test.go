@@ -151,8 +151,8 @@ func TestTheOperatorsRules(t *testing.T) {
 func TestHistoryIsLearnedOnce(t *testing.T) {
 	learned := &lessons{seed: 1, known: map[lesson]func() analysis.Config{}}
 	w := named("one-request")
-	first := learned.of(w, 0)
-	_, _ = learned.of(w, 1), learned.of(w, 0)
+	first := learned.of(w, 0, historySeconds)
+	_, _ = learned.of(w, 1, historySeconds), learned.of(w, 0, historySeconds)
 	if len(learned.known) != 2 {
 		t.Errorf("%d histories are known; want 2", len(learned.known))
 	}

@@ -7,8 +7,9 @@ import (
 )
 
 const (
-	// historySeconds of stable's Pods are there to learn from when a release begins.
+	// historySeconds of stable's Pods are there to learn from when a release begins, or recentSeconds since their start.
 	historySeconds = 24 * 3600
+	recentSeconds  = 3600
 	// leadSeconds before the candidate's first request are heard by every rule, so that it knows stable's rate.
 	leadSeconds = 300
 	// releaseSeconds is how long a release lasts, or a bad candidate is waited for.
@@ -85,28 +86,38 @@ type lessons struct {
 }
 
 type lesson struct {
-	world string
-	block int
+	world   string
+	block   int
+	seconds int64
 }
 
-// of returns what a block's history teaches, when it is called.
-func (l *lessons) of(w World, block int) func() analysis.Config {
+// of returns what so many seconds of a block's history teach, when it is called.
+func (l *lessons) of(w World, block int, seconds int64) func() analysis.Config {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	learn, known := l.known[lesson{w.Name, block}]
+	key := lesson{w.Name, block, seconds}
+	learn, known := l.known[key]
 	if !known {
-		learn = sync.OnceValue(func() analysis.Config { return w.learn(l.seed, block) })
-		l.known[lesson{w.Name, block}] = learn
+		learn = sync.OnceValue(func() analysis.Config { return w.learn(l.seed, block, seconds) })
+		l.known[key] = learn
 	}
 	return learn
 }
 
-// learn plays a day of stable alone.
-func (w World) learn(seed uint64, block int) analysis.Config {
+// learn plays stable alone: a day, or an hour from its Pods' first requests on.
+func (w World) learn(seed uint64, block int, seconds int64) analysis.Config {
+	recent := seconds == recentSeconds
+	if recent && w.StartUp.Unseen {
+		return w.config()
+	}
 	own := w.ownRates(newRandom(seed, [2]int{block, 0}, w.Name, "pods"))
-	t := newHistory(w, historySeconds, own, newRandom(seed, [2]int{block, 0}, w.Name, "history"))
+	t := newHistory(w, seconds, own, newRandom(seed, [2]int{block, 0}, w.Name, "history"))
 	var h analysis.History
-	for range historySeconds {
+	if recent {
+		t.start()
+		h.Whole()
+	}
+	for range seconds {
 		second := t.next()
 		for _, p := range second.Pods {
 			h.Add(second.Unix, p.Pod, p.Counts)

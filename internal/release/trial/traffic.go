@@ -71,6 +71,13 @@ func newRelease(w World, c Candidate, lead int64, own []float64, random *rand.Ra
 	return t
 }
 
+// start lets all Pods begin now.
+func (t *traffic) start() {
+	for i := range t.pods {
+		t.pods[i].born = float64(t.second)
+	}
+}
+
 func newTraffic(w World, c Candidate, before int64, own []float64, random *rand.Rand) *traffic {
 	t := &traffic{world: w, candidate: c, random: random, second: -before, phase: random.Float64()}
 	begin := float64(t.second)

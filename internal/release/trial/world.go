@@ -47,7 +47,11 @@ type Spells struct {
 
 // StartUp is what Pods do when they are new: in their first Seconds a share of the requests fails that falls evenly from
 // Share to nothing. A Pod lives for an exponentially distributed time with mean Life seconds, and is then replaced.
-type StartUp struct{ Seconds, Share, Life float64 }
+type StartUp struct {
+	Seconds, Share, Life float64
+	// Unseen says that a rule with little history knows of no start.
+	Unseen bool
+}
 
 // Clients are sessions. One that failed once at a version does not count there any more, as the router has it.
 type Clients struct {
@@ -86,9 +90,8 @@ func Worlds() []World {
 		five("two-pods-10s", "two candidate Pods, spells of 10 s").with(spells(10), twoPods),
 		five("steps", "steps in weight").with(inSteps),
 		five("steps-10s", "steps in weight, spells of 10 s").with(spells(10), inSteps),
-		five("start-up", "fresh Pods fail at start-up").with(func(w *World) {
-			w.StartUp = StartUp{Seconds: 20, Share: 0.3, Life: 4 * 3600}
-		}),
+		five("start-up", "fresh Pods fail at start-up").with(startUp(false)),
+		five("start-up-unseen", "fresh Pods fail, starts not seen").with(startUp(true)),
 		five("sticky", "sticky clients, some always fail").with(func(w *World) {
 			w.Clients = Clients{Sessions: 500, Life: 300, Broken: 0.01}
 		}),
@@ -115,6 +118,10 @@ func spells(length float64) func(*World) {
 
 func common(length float64) func(*World) {
 	return func(w *World) { w.Spells = Spells{Length: length, OfTime: 0.002, Share: 0.5, Common: true} }
+}
+
+func startUp(unseen bool) func(*World) {
+	return func(w *World) { w.StartUp = StartUp{Seconds: 20, Share: 0.3, Life: 4 * 3600, Unseen: unseen} }
 }
 
 // onePod: stable has one Pod, and the candidate another.

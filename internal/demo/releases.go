@@ -26,9 +26,8 @@ const (
 	canaryShare    = 20
 	canaryHold     = 20 * time.Second
 	baselineTime   = 20 * time.Second
-	// longestDetection is promised from the first failed answer of a candidate to its last one: half failing is told from Pods
-	// that only start after 3 s in the median, and 10 s at worst of a hundred; see docs/judgement.md.
-	longestDetection = 15 * time.Second
+	// longestDetection is promised from the first failed answer of a candidate to its last one.
+	longestDetection = 5 * time.Second
 	releaseDeadline  = 6 * time.Minute
 )
 

@@ -17,7 +17,7 @@ import (
 	"github.com/suoke-life/suoke/internal/release/operator"
 )
 
-// tellsTheStory runs the demo: 0 failed requests, a promotion, a refusal, a rollback within fifteen seconds, a scale-up.
+// tellsTheStory runs the demo: 0 failed requests, a promotion, a refusal, a rollback within five seconds, a scale-up.
 func tellsTheStory(t *testing.T, s *system) {
 	report := decode[demo.Report](t, s.run(t, "bin/suoke", "demo", "-o", "json", "--address", edge))
 	for _, row := range report.Rows {

@@ -2,8 +2,8 @@
 // write, its calls fail, what it wrote is deleted or wiped, two of it run at once. However it was broken, a release must
 // end as one that was not, and at no revision of any object may traffic have been promised to Pods that were not there.
 //
-// Many releases run side by side, each in a namespace of its own. Without -all a sample of the places to break is taken;
-// its seed is printed, and -seed repeats it.
+// Many releases run side by side, each in a namespace of its own. Without -all a sample of the places to break is taken, the
+// same one each time; with -seed=0 it is another one, and its seed is printed.
 package crash_test
 
 import (
@@ -26,7 +26,7 @@ import (
 
 var (
 	every = flag.Bool("all", false, "break the operator at every write and call, not at a sample of them, and the rest at four times as many places")
-	seed  = flag.Uint64("seed", 0, "seed of the sample; 0 takes a new one")
+	seed  = flag.Uint64("seed", 1, "seed of the sample; 0 takes a new one")
 	share = flag.Int("share", 2, "how many places of each story are sampled")
 	only  = flag.String("story", "", "tell only the stories whose name holds this")
 	side  = flag.Int("side", 32, "how many releases run side by side")

@@ -7,7 +7,7 @@
 // The API server is real: etcd and kube-apiserver on this machine. The operator is a process of its own, set up as
 // `suoke operator` sets it up and limited as it is limited, so that what it takes of memory and CPU is all its own, and
 // what it asks of the API server is counted at its transport. The rest is played: Deployments get Pods that are ready at
-// once, registries name digests, and two routers apply what they watch and report 100 requests a second of every model.
+// once, registries name digests, and two routers apply what they watch and report about 100 requests a second of every model.
 // Evaluations are turned off.
 //
 // What is measured, in the order of the run:

@@ -3,6 +3,7 @@ package scale_test
 import (
 	"encoding/json"
 	"fmt"
+	"hash/maphash"
 	"maps"
 	"net"
 	"net/http"
@@ -33,6 +34,14 @@ type routers struct {
 	idle    string
 	trouble map[string]*trouble
 	times   map[int64]map[int]int64
+	// seed of what differs from second to second.
+	seed maphash.Seed
+}
+
+// moment is a version's second.
+type moment struct {
+	id   string
+	unix int64
 }
 
 // applied is a route as the routers saw it, and when.
@@ -50,7 +59,7 @@ type trouble struct {
 
 func newRouters(w *world) *routers {
 	w.tb.Helper()
-	r := &routers{world: w, applied: map[string]applied{}, trouble: map[string]*trouble{}, times: answerTimes()}
+	r := &routers{world: w, applied: map[string]applied{}, trouble: map[string]*trouble{}, times: answerTimes(), seed: maphash.MakeSeed()}
 	for i, address := range routerAddresses {
 		listener, err := (&net.ListenConfig{}).Listen(w.tb.Context(), "tcp", net.JoinHostPort(address, strconv.Itoa(r.port)))
 		if err != nil {
@@ -127,7 +136,7 @@ func (r *routers) report(name string, out http.ResponseWriter, req *http.Request
 	_ = json.NewEncoder(out).Encode(answer) // the operator may have given up
 }
 
-// count adds what a router counted of one model in one second.
+// count adds what a router counted of one model in one second: about as many requests, of which one of stable's fails now and then.
 func (r *routers) count(to []route.Second, a route.Route, bad *trouble, unix int64) []route.Second {
 	for _, v := range a.Versions {
 		fails := v.ID == a.Candidate && bad != nil && unix >= bad.since
@@ -135,9 +144,14 @@ func (r *routers) count(to []route.Second, a route.Route, bad *trouble, unix int
 		if n == 0 || v.ID == a.Candidate && v.Version == r.idle && !fails {
 			continue
 		}
+		chance := maphash.Comparable(r.seed, moment{v.ID, unix})
+		n -= min(n, int64(chance%4))
 		s := route.Second{Unix: unix, ID: v.ID, Pod: podName(v.ID, 0), Requests: n, LatencySum: n * 2000, Latencies: r.times[n]}
-		if fails {
+		switch {
+		case fails:
 			s.Failures = n
+		case v.ID != a.Candidate && chance%256 == 255:
+			s.Failures = min(n, 1)
 		}
 		to = append(to, s)
 	}

@@ -41,7 +41,7 @@ func (m measured) write(to io.Writer) {
 	row("memory: resident, at its highest", mebibytes(max(m.after.Highest, m.atEnd.Highest)), "<= 500 MiB")
 	row("memory: resident, releases under way", mebibytes(m.after.Resident))
 	row(fmt.Sprintf("memory: resident, at its highest while time passes %.0f times as fast", m.plan.speed), mebibytes(m.hurried.Highest))
-	row(fmt.Sprintf("heap after %v of simulated time, against a quarter of it", m.plan.simulated), m.growth(), "no growth")
+	row(fmt.Sprintf("heap in the last quarter of %v of simulated time, against the first", m.plan.simulated), m.growth(), "no growth")
 	row(fmt.Sprintf("verdict to route, %d waves of %d: p50 / p99 / longest", m.plan.waves, m.plan.wave()), latencies(m.waves), "p99 <= 1 s")
 	row(fmt.Sprintf("verdict to route, the other %d at once: p50 / p99 / longest", len(m.burst)), latencies(m.burst), "p99 <= 1 s")
 	row("releases begun, until all canaries have requests", fmt.Sprintf("%.1f s", m.second.Seconds()))
@@ -88,10 +88,11 @@ func requests(row func(...string), title string, from, to figures, by float64) {
 	}
 }
 
-// growth of the heap, from after a quarter of the time on.
+// growth of the heap, by the lowest reading of the first and of the last quarter: what is under way at a moment comes and goes.
 func (m measured) growth() string {
-	quarter, end := m.heaps[len(m.heaps)/4-1], m.heaps[len(m.heaps)-1]
-	return fmt.Sprintf("%+.1f MiB (%.1f to %.1f)", float64(end-quarter)/(1<<20), float64(quarter)/(1<<20), float64(end)/(1<<20))
+	quarter := len(m.heaps) / 4
+	first, last := slices.Min(m.heaps[:quarter]), slices.Min(m.heaps[len(m.heaps)-quarter:])
+	return fmt.Sprintf("%+.1f MiB (%.1f to %.1f)", float64(last-first)/(1<<20), float64(first)/(1<<20), float64(last)/(1<<20))
 }
 
 func mebibytes(n int64) string { return fmt.Sprintf("%d MiB", n>>20) }

@@ -180,19 +180,25 @@ func TestAWarmUpIsLearnedFromRecordedStarts(t *testing.T) {
 	}
 }
 
-func TestOneBadStartOfSeveralIsNoWarmUp(t *testing.T) {
+func TestWhatIsNoWarmUp(t *testing.T) {
 	for name, c := range map[string]struct {
-		bad  int
-		want int64
-	}{"one": {1, 0}, "two": {2, 10}} {
+		bad         int
+		from, until int64
+		want        int64
+	}{
+		"one start of four in a spell":   {1, 0, 10, 0},
+		"two bad starts":                 {2, 0, 10, 10},
+		"two Pods that are bad for long": {2, 0, 90, 90},
+		"two spells, long after a start": {2, 110, 112, 0},
+	} {
 		t.Run(name, func(t *testing.T) {
 			var h analysis.History
 			h.Whole()
 			for age := range int64(600) {
 				for pod := range 4 {
-					counts := analysis.Counts{Requests: 20}
-					if pod < c.bad && age < 10 {
-						counts.Failures = 10
+					counts := analysis.Counts{Requests: 20, Failures: (age + int64(pod)) % 10 / 9}
+					if pod < c.bad && c.from <= age && age < c.until {
+						counts.Failures = 2
 					}
 					h.Add(begin+age, strconv.Itoa(pod), counts)
 				}

@@ -3,7 +3,6 @@ package analysis
 import (
 	"encoding/binary"
 	"math"
-	"slices"
 )
 
 const (
@@ -119,18 +118,25 @@ func (s sample) share() float64 {
 	return s.bad / s.requests
 }
 
-// warmUp is how long after their first request Pods that were seen to start were bad more often than Pods are: where there
-// were several starts, also without the worst of them, as that may have been in a spell.
-func (s *starts) warmUp() int64 {
-	for i, bin := range slices.Backward(s.bins[:]) {
+// warmUp is how long after their first request Pods that were seen to start were bad more often than Pods are, all in all and
+// still: where there were several starts, also without the worst of them, as that may have been in a spell.
+func (s *starts) warmUp() (seconds int64) {
+	var until sample
+	for i, bin := range s.bins {
 		if s.known > 1 {
 			bin = bin.less(s.most[i])
 		}
-		if bad := bin.share(); bad > s.usual && ratio(bin, min(rateCap, bad), s.usual) >= warmUpNats {
-			return int64(i+1) * warmUpBin
+		if until = until.plus(bin); s.worse(bin) && s.worse(until) {
+			seconds = int64(i+1) * warmUpBin
 		}
 	}
-	return 0
+	return seconds
+}
+
+// worse says that there is enough evidence that starts were worse than usual.
+func (s *starts) worse(of sample) bool {
+	bad := of.share()
+	return bad > s.usual && ratio(of, min(rateCap, bad), s.usual) >= warmUpNats
 }
 
 // excess is how much larger than usual the share of bad requests was in the worst bin of a warm-up: of one start, or, where

@@ -23,6 +23,8 @@ const hearsay = 2 * time.Second
 // moment is the cluster as it stood after one change.
 type moment struct {
 	strategy suokev1.Strategy
+	// robbed says that somebody deleted stable's Deployment or Pods.
+	robbed   bool
 	ready    map[string]map[string]bool // Pods by version's ID
 	lost     map[string][]time.Time     // when Pods went, by version's ID
 	replicas map[string]int             // of Deployments by version's ID
@@ -44,6 +46,8 @@ func (s *space) audit() []string {
 		if c.at == s.begun {
 			m.wrong = nil // what was copied came in the order of copying
 		}
+		doomed := c.gone && s.doomed[c.is.GetUID()]
+		m.robbed = m.robbed || doomed && versionOf(c.is.GetLabels()[manifest.LabelVersion]) == "v1"
 		switch o := c.is.(type) {
 		case *corev1.Pod:
 			m.pod(o, c)
@@ -63,7 +67,7 @@ func (s *space) audit() []string {
 				m.route(o, c)
 			}
 		}
-		if !c.gone || !s.doomed[c.is.GetUID()] {
+		if !doomed {
 			m.capacity(c)
 		}
 	}
@@ -147,7 +151,7 @@ func (m *moment) route(object *corev1.ConfigMap, c change) {
 
 // returns says that a canary gives everything back to stable: in one write, also where somebody took some of stable's Pods.
 func (m *moment) returns(v route.Version, ready int) bool {
-	return m.strategy == suokev1.StrategyCanary && v.Version == "v1" && m.weights[v.ID] > 0 && v.Weight == 100 && ready > 0
+	return m.robbed && m.strategy == suokev1.StrategyCanary && v.Version == "v1" && m.weights[v.ID] > 0 && v.Weight == 100 && ready > 0
 }
 
 // capacity holds what serves against what it has: no Deployment is shrunk or deleted below its version's weight.

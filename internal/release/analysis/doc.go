@@ -57,8 +57,8 @@
 // Proved: if within each second, given the past, requests fail independently of each other, the young rule returns a
 // candidate that fails no more often than stable with a chance of at most α/2 + exp(-20) for each kind's α, however often
 // one looks and however the rate that both share moves (Ville 1939; a maximum is below the mixture; a cap, and asking for
-// more, only take evidence away), and where no starts are recorded one that is bad as a start may be, and later no more often
-// than stable, with a chance of at most α. For the replay rule the same as the first holds at the floor of its thresholds,
+// more, only take evidence away), and where fewer than three starts are recorded one that is bad as a start may be, and later no
+// more often than stable, with a chance of at most α. For the replay rule the same as the first holds at the floor of its thresholds,
 // ln(3/α) for each of three scores, and for all candidates within the margin. Disagreement within the allowed rate: likewise. A
 // warm-up in which Pods are bad by no more than the recorded excess adds exp(-20) for each kind. The chance of ever passing a
 // candidate that always fails more often by the allowed increase is at most α.

@@ -9,9 +9,12 @@ import (
 // History is what stable's Pods did, second by second, in the last 24 hours. The zero value is an empty one. It is not safe
 // for use by several goroutines at once.
 type History struct {
-	// since is the first second that was added, or the first after a gap, and whole says that no Pod had a request before it.
+	// since is the first second from which on nothing was missed, and whole says that no Pod had a request before it.
 	since int64
 	whole bool
+	// missed says that seconds may have passed unheard since the last one, and loaded is the last second of what was read.
+	missed bool
+	loaded int64
 	// last is the latest second that was added.
 	last int64
 	pods map[string]*pastPod
@@ -25,6 +28,8 @@ type pastPod struct {
 	first    int64
 	recorded bool
 	start    start
+	// heard is the latest second of a Pod that is not stable's.
+	heard int64
 	// open hours by their number still take seconds; finished ones are packed.
 	open     map[int64]*hour
 	finished map[int64]packed
@@ -53,13 +58,23 @@ type hour struct {
 // Pods are recorded too.
 func (h *History) Whole() { h.whole = h.whole || h.last == 0 }
 
+// Missed says that seconds may have passed that were not added. A Pod that is heard soon after may have started in them.
+func (h *History) Missed() { h.missed = true }
+
+// Forget drops Pods that are to teach nothing.
+func (h *History) Forget(pods func(name string) bool) {
+	maps.DeleteFunc(h.pods, func(name string, _ *pastPod) bool { return pods(name) })
+}
+
+// Empty says whether nothing was added.
+func (h *History) Empty() bool { return len(h.pods) == 0 }
+
 // Add counts what one of stable's Pods did in a second. It may be called several times for a second, and a second may come
-// a minute late.
+// a minute late; but what was read is complete, and counts once.
 func (h *History) Add(unix int64, pod string, c Counts) {
-	if c = c.possible(); c.Requests == 0 || unix < 0 {
+	if c = c.possible(); c.Requests == 0 || unix < 0 || !h.advance(unix) {
 		return
 	}
-	h.advance(unix)
 	open := h.hour(unix, pod)
 	if open == nil {
 		return
@@ -71,42 +86,55 @@ func (h *History) Add(unix int64, pod string, c Counts) {
 	open.slow[at] = narrow[uint16](int64(open.slow[at])+c.Slow, math.MaxUint16)
 }
 
-// AddCandidate counts what a Pod of another version did in a second. Only its start is kept, and teaches nothing unless the
-// version gets stable.
+// AddCandidate counts what a Pod of another version did in a second. Only its start is kept, which is its first request, also
+// if that was mirrored; it teaches nothing unless the version gets stable.
 func (h *History) AddCandidate(unix int64, pod string, c Counts) {
-	if c = c.possible(); c.Requests == 0 || unix < 0 {
+	if c = c.possible(); c.Requests == 0 && c.Mirrored == 0 || unix < 0 || !h.advance(unix) {
 		return
 	}
-	h.advance(unix)
 	p := h.pods[pod]
 	if p == nil {
-		waiting := 0
-		for _, other := range h.pods {
-			if other.idle() {
-				waiting++
-			}
-		}
-		if waiting >= maxPods {
-			return
-		}
+		h.makeRoom()
 		p = h.begin(unix, pod)
 	}
+	p.heard = max(p.heard, unix)
 	p.start.add(unix-p.first, c)
 }
 
-// advance lets time pass.
-func (h *History) advance(unix int64) {
-	if unix <= h.last {
-		return
+// makeRoom for a Pod that is not stable's forgets the one that was heard longest ago, if there are many.
+func (h *History) makeRoom() {
+	idle, eldest := 0, ""
+	for name, p := range h.pods {
+		if !p.idle() {
+			continue
+		}
+		if idle++; eldest == "" || p.heard < h.pods[eldest].heard {
+			eldest = name
+		}
 	}
-	if unix-h.last >= recordedAfter { // what Pods did in between nobody knows
+	if idle >= maxPods {
+		delete(h.pods, eldest)
+	}
+}
+
+// advance lets time pass, and says whether a second is to be added.
+func (h *History) advance(unix int64) bool {
+	if unix <= h.loaded {
+		h.missed = false // it goes on where it was written
+		return false
+	}
+	if unix <= h.last {
+		return true
+	}
+	if gap := unix - h.last; gap >= recordedAfter || h.missed && gap > 1 { // what Pods did in between nobody knows
 		h.since, h.whole = unix, h.whole && h.last == 0
 	}
 	minute := h.last / minuteSeconds
-	h.last = unix
+	h.last, h.missed = unix, false
 	if unix/minuteSeconds > minute { // hours are over, and too old, at full minutes only
 		h.finish()
 	}
+	return true
 }
 
 // begin is a Pod's first request that the history hears of.
@@ -142,6 +170,7 @@ func (h *History) hour(unix int64, pod string) *hour {
 			}
 		}
 		if recorded >= maxPods {
+			h.since, h.whole = max(h.since, unix), false // it may be heard later, and did not start then
 			return nil
 		}
 	}
@@ -168,7 +197,7 @@ func (h *History) finish() {
 			}
 		}
 		maps.DeleteFunc(p.finished, func(number int64, _ packed) bool { return number < h.last/hourSeconds-historyHours })
-		if p.idle() && h.last-p.first > historyHours*hourSeconds {
+		if p.idle() && h.last-max(p.first, p.heard) > historyHours*hourSeconds {
 			delete(h.pods, name)
 		}
 	}

@@ -1,6 +1,7 @@
 package analysis_test
 
 import (
+	"errors"
 	"math/rand/v2"
 	"strconv"
 	"testing"
@@ -30,6 +31,7 @@ func TestAHistoryIsReadAsItWasWritten(t *testing.T) {
 			unix += 1 + seed*seed%700
 			add(&h, unix, seed)
 		}
+		add(&h, unix, 0)
 		data, err := h.MarshalBinary()
 		if err != nil {
 			t.Fatal(err)
@@ -38,8 +40,9 @@ func TestAHistoryIsReadAsItWasWritten(t *testing.T) {
 		if err := read.UnmarshalBinary(data); err != nil {
 			t.Fatal(err)
 		}
+		add(&read, unix, 0)          // it was read, and counts once
 		for _, seed := range seeds { // what was read goes on as what was written
-			unix += 1 + seed*seed%700
+			unix += 3 + seed*seed%700
 			add(&h, unix, seed)
 			add(&read, unix, seed)
 		}
@@ -185,11 +188,13 @@ func TestWhatIsNoWarmUp(t *testing.T) {
 		bad         int
 		from, until int64
 		want        int64
+		// known says that starts are known.
+		known bool
 	}{
-		"one start of four in a spell":   {1, 0, 10, 0},
-		"two bad starts":                 {2, 0, 10, 10},
-		"two Pods that are bad for long": {2, 0, 90, 90},
-		"two spells, long after a start": {2, 110, 112, 0},
+		"one start of four in a spell":   {1, 0, 10, 0, false},
+		"two bad starts":                 {2, 0, 10, 10, true},
+		"two Pods that are bad for long": {2, 0, 90, 90, true},
+		"two spells, long after a start": {2, 110, 112, 0, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var h analysis.History
@@ -203,8 +208,8 @@ func TestWhatIsNoWarmUp(t *testing.T) {
 					h.Add(begin+age, strconv.Itoa(pod), counts)
 				}
 			}
-			if got := h.Learn(analysis.Config{}).Limits.WarmUp; got != c.want {
-				t.Errorf("%d s are left out, not %d", got, c.want)
+			if got := h.Learn(analysis.Config{}).Limits; got.WarmUp != c.want || got.Failures.StartsKnown != c.known {
+				t.Errorf("%d s are left out, not %d; starts are known: %t", got.WarmUp, c.want, got.Failures.StartsKnown)
 			}
 		})
 	}
@@ -218,10 +223,66 @@ func TestStartsThatAreKnown(t *testing.T) {
 			}
 		}
 	}
+	reread := func(h *analysis.History) {
+		data, err := h.MarshalBinary()
+		if err = errors.Join(err, h.UnmarshalBinary(data)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	many := make([]string, 30)
+	for i := range many {
+		many[i] = strconv.Itoa(i)
+	}
 	for name, c := range map[string]struct {
 		heard func(h *analysis.History)
 		want  bool
 	}{
+		"what was read goes on": {func(h *analysis.History) {
+			add(h.Add, 0, 700, 2, "a")
+			reread(h)
+			add(h.Add, 690, 20, 2, "a")
+			add(h.Add, 710, 60, 2, "b", "c", "d")
+		}, true},
+		"what was read goes on later": {func(h *analysis.History) {
+			add(h.Add, 0, 700, 2, "a")
+			reread(h)
+			add(h.Add, 720, 60, 2, "b", "c", "d")
+		}, false},
+		"seconds were missed": {func(h *analysis.History) {
+			add(h.Add, 0, 700, 2, "a")
+			h.Missed()
+			add(h.Add, 720, 60, 2, "b", "c", "d")
+		}, false},
+		"requests that were read count once": {func(h *analysis.History) {
+			h.Whole()
+			add(h.Add, 0, 9, 2, "a", "b", "c")
+			reread(h)
+			add(h.Add, 0, 9, 2, "a", "b", "c")
+		}, false},
+		"candidates that waited for two days": {func(h *analysis.History) {
+			add(h.AddCandidate, 0, 2*86400, 2, "a", "b", "c")
+			add(h.Add, 2*86400, 60, 2, "a", "b", "c")
+		}, false},
+		"candidates among many": {func(h *analysis.History) {
+			h.Whole()
+			add(h.AddCandidate, 0, 60, 2, many...)
+			add(h.AddCandidate, 60, 60, 2, "a", "b", "c")
+			add(h.Add, 120, 60, 2, "a", "b", "c")
+		}, true},
+		"more Pods than there is room for": {func(h *analysis.History) { add(h.Add, 0, 3700, 2, many...) }, false},
+		"candidates that were mirrored to before": {func(h *analysis.History) {
+			h.Whole()
+			for _, pod := range []string{"a", "b", "c"} {
+				h.AddCandidate(begin, pod, analysis.Counts{Mirrored: 1})
+			}
+			add(h.AddCandidate, 30, 60, 2, "a", "b", "c")
+			add(h.Add, 90, 60, 2, "a", "b", "c")
+		}, false},
+		"Pods that are to be forgotten": {func(h *analysis.History) {
+			h.Whole()
+			add(h.Add, 0, 60, 2, "a", "b", "c")
+			h.Forget(func(name string) bool { return name == "b" })
+		}, false},
 		"the model's first Pods": {func(h *analysis.History) {
 			h.Whole()
 			add(h.Add, 0, 60, 2, "a", "b", "c")

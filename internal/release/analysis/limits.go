@@ -20,8 +20,8 @@ type Limit struct {
 	Thresholds Thresholds `json:"thresholds,omitzero"`
 	// StartExcess is how much larger the share of bad requests was in the worst five seconds of a recorded start.
 	StartExcess float64 `json:"startExcess,omitzero"`
-	// StartsKnown says that enough starts were recorded for nothing to be allowed for that they did not show. It is not said of
-	// slow requests: what is slow is not known while the first version starts.
+	// StartsKnown says that enough starts were recorded, alike enough, for nothing to be allowed for that they did not show. It is
+	// not said of slow requests: what is slow is not known while the first version starts.
 	StartsKnown bool `json:"startsKnown,omitzero"`
 }
 

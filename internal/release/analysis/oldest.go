@@ -18,6 +18,9 @@ func (h *History) DropOldest() bool {
 		return false
 	}
 	for name, p := range h.pods {
+		if p.idle() {
+			continue
+		}
 		delete(p.open, oldest)
 		delete(p.finished, oldest)
 		if p.idle() {

@@ -74,18 +74,19 @@ func (h *History) MarshalBinary() ([]byte, error) {
 		data = binary.AppendVarint(data, p.first)
 		data = appendBool(data, p.recorded)
 		data = p.start.append(data)
-		hours := maps.Clone(p.finished)
+		hours := map[int64][]byte{}
+		for number, finished := range p.finished {
+			if text, err := finished.read(); err == nil { // what a shelf has lost is not known any more
+				hours[number] = text
+			}
+		}
 		for number, open := range p.open {
-			hours[number] = packed{text: open.pack()}
+			hours[number] = open.pack()
 		}
 		data = binary.AppendVarint(data, int64(len(hours)))
 		for _, number := range slices.Sorted(maps.Keys(hours)) {
-			text, err := hours[number].read()
-			if err != nil {
-				return nil, fmt.Errorf("writing a history: Pod %s: %w", name, err)
-			}
 			data = binary.AppendVarint(data, number)
-			data = appendBytes(data, text)
+			data = appendBytes(data, hours[number])
 		}
 	}
 	return data, nil
@@ -102,7 +103,8 @@ func appendBytes(data, b []byte) []byte {
 	return append(binary.AppendVarint(data, int64(len(b))), b...)
 }
 
-// UnmarshalBinary reads what MarshalBinary wrote. After an error the history is as it was.
+// UnmarshalBinary reads what MarshalBinary wrote. What comes next must go on where that ended, or seconds were missed. After an
+// error the history is as it was.
 func (h *History) UnmarshalBinary(data []byte) error {
 	if len(data) == 0 || data[0] != historyVersion {
 		return errors.New("reading a history: it does not begin with the version that this suoke writes")
@@ -135,6 +137,7 @@ func (h *History) UnmarshalBinary(data []byte) error {
 	if err := r.end(); err != nil {
 		return fmt.Errorf("reading a history: %w", err)
 	}
+	read.loaded, read.missed = read.last, true
 	*h = read
 	return nil
 }

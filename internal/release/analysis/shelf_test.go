@@ -71,7 +71,9 @@ func TestAnHourThatAShelfLostIsMissed(t *testing.T) {
 	if got := h.PodHours(); got != before-1 {
 		t.Errorf("%g Pod-hours, want one less than %g", got, before)
 	}
-	if _, err := h.MarshalBinary(); !errors.Is(err, shelf.kept[0].lost) {
-		t.Errorf("it is written with %v, want what the shelf says", err)
+	text, err := h.MarshalBinary()
+	var read analysis.History
+	if err = errors.Join(err, read.UnmarshalBinary(text)); err != nil || read.PodHours() != before-1 {
+		t.Errorf("%g Pod-hours are written (%v), want one less than %g", read.PodHours(), err, before)
 	}
 }

@@ -118,14 +118,25 @@ func (s sample) share() float64 {
 	return s.bad / s.requests
 }
 
-// warmUp is how long after their first request Pods that were seen to start were bad more often than Pods are, all in all and
-// still: where there were several starts, also without the worst of them, as that may have been in a spell.
-func (s *starts) warmUp() (seconds int64) {
+// warmUp is how long after their first request Pods that were seen to start were bad more often than Pods are: where there
+// were several, also without the worst of them, as that may have been in a spell.
+func (s *starts) warmUp() int64 {
+	if s.known > 1 {
+		return s.lasting(func(i int) sample { return s.bins[i].less(s.most[i]) })
+	}
+	return s.lasting(func(i int) sample { return s.bins[i] })
+}
+
+// agree says whether the worst of the starts were as the others.
+func (s *starts) agree() bool {
+	return s.warmUp() == s.lasting(func(i int) sample { return s.bins[i] })
+}
+
+// lasting is until when starts were worse than usual, all in all and still.
+func (s *starts) lasting(in func(bin int) sample) (seconds int64) {
 	var until sample
-	for i, bin := range s.bins {
-		if s.known > 1 {
-			bin = bin.less(s.most[i])
-		}
+	for i := range s.bins {
+		bin := in(i)
 		if until = until.plus(bin); s.worse(bin) && s.worse(until) {
 			seconds = int64(i+1) * warmUpBin
 		}

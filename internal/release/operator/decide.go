@@ -35,7 +35,11 @@ type decided struct {
 // decide is a function of what was observed.
 func (m *models) decide(seen *observed) decided {
 	state := seen.memory.forgiven(seen.wanted, seen.model)
-	d := decided{Decision: rollout.Decide(state, policy(seen.model, seen.declared(), m.ProgressDeadline), seen.observation(), seen.now)}
+	p := policy(seen.model, seen.declared(), m.ProgressDeadline)
+	if w := state.Watch; w != nil && seen.declared() == nil {
+		p.ScaleDownDelay = w.Until.Sub(w.Since) // what was said when it began
+	}
+	d := decided{Decision: rollout.Decide(state, p, seen.observation(), seen.now)}
 	d.route = routeOf(seen.model.Name, d.State, seen.known, seen.memory.route)
 	changed := !same(d.State, seen.memory.state) || !same(d.route, seen.memory.route)
 	stale := seen.judge.Last != seen.memory.judge.Last && seen.now.Sub(seen.memory.judge.SavedAt) >= persistJudgement

@@ -4,7 +4,10 @@ import (
 	"context"
 	"hash/fnv"
 	"log/slog"
+	"maps"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -47,9 +50,12 @@ type news struct {
 // past is the history of one model.
 type past struct {
 	mu sync.Mutex
-	// model that it belongs to, and its stable version, whose Pods are heard.
-	model  *suokev1.AIModel
-	stable rollout.ID
+	// model that it belongs to, and its stable version, whose Pods are heard; of those that were refused nothing is learned.
+	model   *suokev1.AIModel
+	stable  rollout.ID
+	refused map[rollout.ID]rollout.Refusal
+	// gap says that seconds were not taken in.
+	gap atomic.Bool
 	// quantile and increase say what is slow.
 	quantile, increase float64
 	pace               pace
@@ -101,8 +107,8 @@ func (h *histories) forget(model string) {
 	delete(h.models, model)
 }
 
-// know says which version of a model is stable, and what is slow. The first time, what was kept is read.
-func (h *histories) know(ctx context.Context, model *suokev1.AIModel, stable rollout.ID, how suokev1.Analysis) {
+// know says which version of a model is stable, which are refused, and what is slow. The first time, what was kept is read.
+func (h *histories) know(ctx context.Context, model *suokev1.AIModel, state rollout.State, how suokev1.Analysis) {
 	p := h.of(model.Name)
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -112,14 +118,18 @@ func (h *histories) know(ctx context.Context, model *suokev1.AIModel, stable rol
 	if !p.loaded {
 		p.load(ctx, h)
 	}
-	if p.loaded && stable == "" {
+	if p.loaded && state.Stable == "" {
 		p.history.Whole() // nothing has had traffic yet
 	}
-	if p.stable != "" && p.stable != stable {
+	if p.stable != "" && p.stable != state.Stable {
 		// Another version has another rate; how its Pods come and go is much the same.
 		p.statistic, p.pace = forStable(), pace{}
 	}
-	p.stable, p.quantile, p.increase = stable, how.LatencyQuantile, how.MaxLatencyIncrease
+	p.stable, p.quantile, p.increase = state.Stable, how.LatencyQuantile, how.MaxLatencyIncrease
+	p.refused = maps.Clone(state.Refused)
+	for id := range p.refused { // also one that was stable for a while
+		p.history.Forget(func(pod string) bool { return strings.HasPrefix(pod, string(id)+"-") })
+	}
 }
 
 // tell passes on complete seconds of a model. It does not wait.
@@ -127,6 +137,7 @@ func (h *histories) tell(model string, seconds []heardSecond) {
 	select {
 	case h.news <- news{model, seconds}:
 	default:
+		h.of(model).gap.Store(true)
 		h.log.Warn("the history of a model has a gap: too much waits to be taken in", "model", model)
 	}
 }
@@ -139,16 +150,22 @@ func (h *histories) hear(model string, seconds []heardSecond) {
 	if !p.loaded {
 		return
 	}
+	if p.gap.Swap(false) {
+		p.history.Missed()
+	}
 	for _, heard := range seconds {
 		slow := p.pace.slowAfter(p.quantile, p.increase) // of seconds before
 		second := analysis.Second{Unix: heard.unix}
 		for _, pod := range heard.pods {
 			counts := pod.judged(slow)
-			counts.Mirrored, counts.Disagreed = 0, 0
+			if _, refused := p.refused[rollout.ID(pod.id)]; refused {
+				continue
+			}
 			if pod.id != p.stable {
 				p.history.AddCandidate(heard.unix, pod.pod, counts)
 				continue
 			}
+			counts.Mirrored, counts.Disagreed = 0, 0
 			p.history.Add(heard.unix, pod.pod, counts)
 			p.pace.add(heard.unix, pod.times)
 			second.Pods = append(second.Pods, analysis.PodSecond{Pod: pod.pod, Counts: counts})

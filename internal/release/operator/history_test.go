@@ -70,7 +70,7 @@ func rememberingFrom(t *testing.T, on *shelves, learned func(string), stable rol
 	h := newHistories(&Operator{Client: on, Live: on, Log: slog.New(slog.DiscardHandler), Now: time.Now}, learned)
 	model := digits()
 	model.UID = "1"
-	h.know(t.Context(), model, stable, suokev1.Analysis{LatencyQuantile: 0.9, MaxLatencyIncrease: 0.5})
+	h.know(t.Context(), model, rollout.State{Stable: stable}, suokev1.Analysis{LatencyQuantile: 0.9, MaxLatencyIncrease: 0.5})
 	return h
 }
 
@@ -113,7 +113,7 @@ func TestStablesPastIsWhatItsPodsDid(t *testing.T) {
 		if on.writes != 1 {
 			t.Errorf("written %d times, though nothing was heard", on.writes)
 		}
-		h.know(t.Context(), h.of("digits").model, "v2", suokev1.Analysis{})
+		h.know(t.Context(), h.of("digits").model, rollout.State{Stable: "v2"}, suokev1.Analysis{})
 		if after := h.statistic("digits"); after.Failures.Past != (analysis.Rate{}) {
 			t.Errorf("of another stable version: %+v", after.Failures.Past)
 		}
@@ -124,19 +124,21 @@ func TestStartsAreKnownOfStableVersions(t *testing.T) {
 	for sentence, c := range map[string]struct {
 		first rollout.ID
 		// stable is what served in turn, for a minute each.
-		stable []rollout.ID
-		want   bool
+		stable  []rollout.ID
+		refused map[rollout.ID]rollout.Refusal
+		want    bool
 	}{
-		"from the model's first request on":            {"", []rollout.ID{"", "v1", "v2"}, true},
-		"but for those of a version that never served": {"", []rollout.ID{"", "v1", "v1"}, false},
-		"but not where it may have served before":      {"v1", []rollout.ID{"v1", "v1", "v2"}, false},
+		"from the model's first request on":            {"", []rollout.ID{"", "v1", "v2"}, nil, true},
+		"but for those of a version that never served": {"", []rollout.ID{"", "v1", "v1"}, nil, false},
+		"but not where it may have served before":      {"v1", []rollout.ID{"v1", "v1", "v2"}, nil, false},
+		"but for those of one that was taken back":     {"", []rollout.ID{"", "v1", "v2"}, map[rollout.ID]rollout.Refusal{"v2": {}}, false},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			on := newShelves()
 			h := rememberingFrom(t, on, nil, c.first)
 			model, start := h.of("digits").model, int64(1_700_000_000)
 			for i, stable := range c.stable {
-				h.know(t.Context(), model, stable, suokev1.Analysis{})
+				h.know(t.Context(), model, rollout.State{Stable: stable, Refused: c.refused}, suokev1.Analysis{})
 				for second := range int64(60) {
 					h.hear("digits", []heardSecond{at(start+int64(i)*60+second, 10, time.Millisecond)})
 				}

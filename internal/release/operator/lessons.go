@@ -36,11 +36,7 @@ func (h *histories) learn(model string, config analysis.Config, steps []analysis
 			return l.config, true
 		}
 	}
-	text, err := p.history.MarshalBinary()
-	if err != nil || p.history.PodHours() == 0 {
-		if err != nil {
-			h.log.Warn("learning from the history of a model", "model", model, "error", err)
-		}
+	if p.history.Empty() {
 		p.lessons = map[string]*lesson{key: {config: config, at: h.clock()}}
 		return config, true
 	}
@@ -49,8 +45,10 @@ func (h *histories) learn(model string, config analysis.Config, steps []analysis
 		h.learning <- struct{}{}
 		defer func() { <-h.learning }()
 		learned := config
-		var history analysis.History
-		if err := history.UnmarshalBinary(text); err == nil { // it was marshalled above
+		history, err := p.copied()
+		if err != nil {
+			h.log.Warn("learning from the history of a model", "model", model, "error", err)
+		} else {
 			learned = history.Learn(config, steps...)
 		}
 		p.mu.Lock()
@@ -60,4 +58,16 @@ func (h *histories) learn(model string, config analysis.Config, steps []analysis
 		h.save(context.Background(), p)
 	}()
 	return config, false
+}
+
+// copied is the history by itself, as learning from it takes long.
+func (p *past) copied() (*analysis.History, error) {
+	p.mu.Lock()
+	text, err := p.history.MarshalBinary()
+	p.mu.Unlock()
+	var history analysis.History
+	if err == nil {
+		err = history.UnmarshalBinary(text)
+	}
+	return &history, err
 }

@@ -26,7 +26,7 @@ func (m *models) observeHistory(ctx context.Context, seen *observed) {
 		candidate, version = r.Candidate, r.Version
 	}
 	how := howOf(describes(seen.versions, seen.model.Name, version))
-	m.histories.know(ctx, seen.model, state.Stable, how.Analysis)
+	m.histories.know(ctx, seen.model, state, how.Analysis)
 	_, refused := seen.memory.forgiven(seen.wanted, seen.model).Refused[candidate]
 	refused = refused && (how.Action == nil || how.Action.Type != suokev1.ActionRetry)
 	serves := state.Release != nil && !state.Release.FirstWeightAt.IsZero()

@@ -158,7 +158,7 @@ func (h *histories) hear(model string, seconds []heardSecond) {
 		second := analysis.Second{Unix: heard.unix}
 		for _, pod := range heard.pods {
 			counts := pod.judged(slow)
-			if _, refused := p.refused[rollout.ID(pod.id)]; refused {
+			if _, refused := p.refused[pod.id]; refused {
 				continue
 			}
 			if pod.id != p.stable {

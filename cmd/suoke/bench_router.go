@@ -111,6 +111,7 @@ func serveBenchRouter(ctx context.Context, o benchRouterServeOptions) error {
 	if o.listen == "" || o.backend == "" {
 		return errors.New("write --listen ADDRESS and --backend ADDRESS")
 	}
+	collectRarely()
 	const stable, candidate = "bench-1", "bench-2"
 	pods := map[string]*balance.Set{}
 	for _, id := range []string{stable, candidate} {

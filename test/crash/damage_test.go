@@ -33,7 +33,7 @@ func TestWhatStandsIsDamagedInMidRelease(t *testing.T) {
 			case returned && what == stableThawed && tale.strategy == suokev1.StrategyRollingUpdate:
 				continue // stable's Deployment, from which it is frozen again, gave its Pods to the candidate and is gone
 			}
-			for _, at := range some(tale.name+what, n, *share) {
+			for _, at := range sample(tale.name+what, n, *share) {
 				group.run(t, fmt.Sprintf("%s/%s after write %d of %d", tale.name, what, at, n), func(t *testing.T) {
 					t.Helper()
 					s := earth.tell(t, tale.story)

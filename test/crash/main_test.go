@@ -25,7 +25,7 @@ import (
 )
 
 var (
-	every = flag.Bool("all", false, "break the operator at every write and call, not at a sample of them, and the rest at four times as many places")
+	every = flag.Bool("all", false, "break the operator at every write and call, not at a sample of them")
 	seed  = flag.Uint64("seed", 1, "seed of the sample; 0 takes a new one")
 	share = flag.Int("share", 2, "how many places of each story are sampled")
 	only  = flag.String("story", "", "tell only the stories whose name holds this")
@@ -54,29 +54,13 @@ func (w watched) Run() int {
 	return w.M.Run()
 }
 
-// sample draws so many of 1 to n; all of them with -all.
+// sample draws so many of 1 to n, the same ones for a name, a seed and an n; all of them with -all.
 func sample(name string, n, about int) []int {
-	if *every {
-		about = n
-	}
-	return draw(name, n, about)
-}
-
-// some draws so many of 1 to n, and with -all four times as many: for what does not depend on the very write.
-func some(name string, n, about int) []int {
-	if *every {
-		about *= 4
-	}
-	return draw(name, n, about)
-}
-
-// draw draws so many of 1 to n, the same ones for a name, a seed and an n.
-func draw(name string, n, about int) []int {
 	all := make([]int, n)
 	for i := range all {
 		all[i] = i + 1
 	}
-	if about >= n {
+	if *every || about >= n {
 		return all
 	}
 	of := fnv.New64a()

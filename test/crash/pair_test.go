@@ -33,7 +33,7 @@ func TestOneOfTwoLeads(t *testing.T) {
 				t.Errorf("one wrote %d times, the other %d", a, b)
 			}
 		})
-		for _, at := range some(tale.name+"leader", n, min(*share, 1)) {
+		for _, at := range sample(tale.name+"leader", n, min(*share, 1)) {
 			group.run(t, fmt.Sprintf("%s/the leader is killed after write %d of %d", tale.name, at, n), func(t *testing.T) {
 				t.Helper()
 				s := earth.tell(t, tale.story)
@@ -60,7 +60,7 @@ func TestTwoByMistake(t *testing.T) {
 			s.startPair(t, false, trouble{})
 			s.mustEnd(t)
 		})
-		for _, at := range some(tale.name+"mistake", n, *share) {
+		for _, at := range sample(tale.name+"mistake", n, *share) {
 			group.run(t, fmt.Sprintf("%s/one is killed after write %d of %d", tale.name, at, n), func(t *testing.T) {
 				t.Helper()
 				s := earth.tell(t, tale.story)

@@ -126,7 +126,7 @@ func (h *History) advance(unix int64) bool {
 	if unix <= h.last {
 		return true
 	}
-	if gap := unix - h.last; gap >= recordedAfter || h.missed && gap > 1 { // what Pods did in between nobody knows
+	if h.last == 0 || h.missed && unix-h.last > 1 { // what Pods did before nobody knows
 		h.since, h.whole = unix, h.whole && h.last == 0
 	}
 	minute := h.last / minuteSeconds

@@ -300,11 +300,11 @@ func TestStartsThatAreKnown(t *testing.T) {
 			add(h.Add, 0, 700, 2, "a")
 			add(h.Add, 700, 60, 2, "b", "c", "d")
 		}, true},
-		"Pods that came after a gap": {func(h *analysis.History) {
+		"Pods that came after an idle hour": {func(h *analysis.History) {
 			h.Whole()
-			add(h.Add, 0, 700, 2, "a")
-			add(h.Add, 1400, 60, 2, "b", "c", "d")
-		}, false},
+			add(h.Add, 0, 60, 2, "a")
+			add(h.Add, 3600, 60, 2, "b", "c", "d")
+		}, true},
 		"candidates that got stable": {func(h *analysis.History) {
 			h.Whole()
 			add(h.Add, 0, 60, 2, "a")

@@ -94,15 +94,18 @@ func (h *History) AddCandidate(unix int64, pod string, c Counts) {
 	}
 	p := h.pods[pod]
 	if p == nil {
-		h.makeRoom()
+		if !h.makeRoom() {
+			h.turnAway(unix)
+			return
+		}
 		p = h.begin(unix, pod)
 	}
 	p.heard = max(p.heard, unix)
 	p.start.add(unix-p.first, c)
 }
 
-// makeRoom for a Pod that is not stable's forgets the one that was heard longest ago, if there are many.
-func (h *History) makeRoom() {
+// makeRoom for a Pod that is not stable's forgets the one that was heard longest ago, if there are many and it is gone.
+func (h *History) makeRoom() bool {
 	idle, eldest := 0, ""
 	for name, p := range h.pods {
 		if !p.idle() {
@@ -112,10 +115,18 @@ func (h *History) makeRoom() {
 			eldest = name
 		}
 	}
-	if idle >= maxPods {
+	if idle < maxPods {
+		return true
+	}
+	gone := h.last-h.pods[eldest].heard > lateSeconds
+	if gone {
 		delete(h.pods, eldest)
 	}
+	return gone
 }
+
+// turnAway a Pod that there is no room for. If it is heard later, it did not start then.
+func (h *History) turnAway(unix int64) { h.since, h.whole = max(h.since, unix), false }
 
 // advance lets time pass, and says whether a second is to be added.
 func (h *History) advance(unix int64) bool {
@@ -170,7 +181,7 @@ func (h *History) hour(unix int64, pod string) *hour {
 			}
 		}
 		if recorded >= maxPods {
-			h.since, h.whole = max(h.since, unix), false // it may be heard later, and did not start then
+			h.turnAway(unix)
 			return nil
 		}
 	}

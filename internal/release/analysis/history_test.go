@@ -263,12 +263,18 @@ func TestStartsThatAreKnown(t *testing.T) {
 			add(h.AddCandidate, 0, 2*86400, 2, "a", "b", "c")
 			add(h.Add, 2*86400, 60, 2, "a", "b", "c")
 		}, false},
-		"candidates among many": {func(h *analysis.History) {
+		"candidates after many others": {func(h *analysis.History) {
+			h.Whole()
+			add(h.AddCandidate, 0, 60, 2, many[:24]...)
+			add(h.AddCandidate, 200, 60, 2, "a", "b", "c")
+			add(h.Add, 260, 60, 2, "a", "b", "c")
+		}, true},
+		"candidates that there was no room for": {func(h *analysis.History) {
 			h.Whole()
 			add(h.AddCandidate, 0, 60, 2, many...)
-			add(h.AddCandidate, 60, 60, 2, "a", "b", "c")
-			add(h.Add, 120, 60, 2, "a", "b", "c")
-		}, true},
+			add(h.AddCandidate, 200, 60, 2, many[27:]...)
+			add(h.Add, 260, 60, 2, many[27:]...)
+		}, false},
 		"more Pods than there is room for": {func(h *analysis.History) { add(h.Add, 0, 3700, 2, many...) }, false},
 		"candidates that were mirrored to before": {func(h *analysis.History) {
 			h.Whole()

@@ -91,6 +91,7 @@ func (d releasedDigits) version(t *testing.T, version string, phase suokev1.Vers
 		ObjectMeta: metav1.ObjectMeta{Name: "digits-" + version, Namespace: d.namespace, Labels: labels},
 		Spec:       suokev1.ModelVersionSpec{ModelRef: "digits", Version: version},
 	}
+	v.Spec.BlueGreen.ScaleDownDelay.Duration = 10 * time.Minute
 	d.create(t, v)
 	v.Status = suokev1.ModelVersionStatus{Phase: phase, Attempt: attempt, ObservedGeneration: 1, PromotionHistory: history}
 	d.status(t, v)

@@ -80,6 +80,12 @@ func survivesRegistry(t *testing.T, s *system) {
 	t.Cleanup(func() {
 		s.run(t, "kubectl", "scale", "deployment/model-registry", "-n", namespace, "--replicas=1")
 	})
+	eventually(t, time.Minute, func(ctx context.Context) string { // a registry that drains still answers
+		if left := s.pods(ctx, t, client.MatchingLabels{"app.kubernetes.io/name": "model-registry"}); len(left) > 0 {
+			return "the registry is not gone"
+		}
+		return ""
+	})
 	want := s.edit(t, name, func(spec *suokev1.AIModelSpec) { spec.Deployment.Replicas++ }).Spec.Deployment.Replicas
 	eventually(t, time.Minute, func(ctx context.Context) string {
 		for _, pod := range s.pods(ctx, t, client.MatchingLabels{"suoke.life/model": name}) {

@@ -42,7 +42,7 @@
 // collapse counts: uncapped, at 20 nats, against stable and as much more as the worst five seconds of a recorded start were
 // bad. If those were as bad as can be, nothing counts.
 //
-// Unless three starts are recorded, the young rule takes for possible that a candidate's Pods fail for starting: in the 20
+// Unless two starts are recorded, the young rule takes for possible that a candidate's Pods fail for starting: in the 20
 // seconds from its first request on by up to 0.3 more than stable's, and later no more often; of slow answers it does so in any
 // case. Nobody is returned unless there are ln(1/α) nats against that: with a prior weight of 2/3 for the first 20 seconds, all
 // of them, at 0.5 more than stable against 0.3 more (of slow answers at most 1.5 nats a second, as one pause makes all of them
@@ -57,7 +57,7 @@
 // Proved: if within each second, given the past, requests fail independently of each other, the young rule returns a
 // candidate that fails no more often than stable with a chance of at most α/2 + exp(-20) for each kind's α, however often
 // one looks and however the rate that both share moves (Ville 1939; a maximum is below the mixture; a cap, and asking for
-// more, only take evidence away), and where fewer than three starts are recorded one that is bad as a start may be, and later no
+// more, only take evidence away), and where fewer than two starts are recorded one that is bad as a start may be, and later no
 // more often than stable, with a chance of at most α. For the replay rule the same as the first holds at the floor of its thresholds,
 // ln(3/α) for each of three scores, and for all candidates within the margin. Disagreement within the allowed rate: likewise. A
 // warm-up in which Pods are bad by no more than the recorded excess adds exp(-20) for each kind. The chance of ever passing a

@@ -17,7 +17,7 @@ const (
 	// startRequests are needed for one start's bin to be looked at by itself, and for a start to be known as good or bad.
 	startRequests = 20
 	// enoughStarts are recorded for nothing to be allowed for that they did not show.
-	enoughStarts = 3
+	enoughStarts = 2
 )
 
 // start is what a Pod did in the bins after its first request.

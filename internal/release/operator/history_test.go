@@ -129,9 +129,9 @@ func TestStartsAreKnownOfStableVersions(t *testing.T) {
 		want    bool
 	}{
 		"from the model's first request on":            {"", []rollout.ID{"", "v1", "v2"}, nil, true},
-		"but for those of a version that never served": {"", []rollout.ID{"", "v1", "v1"}, nil, false},
+		"but for those of a version that never served": {"", []rollout.ID{"", "v2", "v2"}, nil, false},
 		"but not where it may have served before":      {"v1", []rollout.ID{"v1", "v1", "v2"}, nil, false},
-		"but for those of one that was taken back":     {"", []rollout.ID{"", "v1", "v2"}, map[rollout.ID]rollout.Refusal{"v2": {}}, false},
+		"but for those of one that was taken back":     {"", []rollout.ID{"", "v1", "v2"}, map[rollout.ID]rollout.Refusal{"v1": {}}, false},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			on := newShelves()

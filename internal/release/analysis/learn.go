@@ -26,7 +26,7 @@ func (h *History) Learn(c Config, steps ...Step) Config {
 	}
 	c.Limits.Failures = past.limit(c, failed, max(1, fewest), steps)
 	c.Limits.Failures.StartExcess = failing.excess(c.Limits.WarmUp)
-	c.Limits.Failures.StartsKnown = failing.known >= enoughStarts && failing.agree()
+	c.Limits.Failures.StartsKnown = h.StartsKnown() && failing.agree()
 	if c.Slow {
 		c.Limits.Slow = past.limit(c, slow, max(1, fewest), steps)
 		c.Limits.Slow.StartExcess = slowing.excess(c.Limits.WarmUp)

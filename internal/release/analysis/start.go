@@ -31,12 +31,9 @@ func (s *start) add(age int64, c Counts) {
 		return
 	}
 	bin := &s[age/warmUpBin]
-	for _, count := range []struct {
-		of *uint32
-		n  int64
-	}{{&bin.requests, c.Requests}, {&bin.failures, c.Failures}, {&bin.slow, c.Slow}} {
-		*count.of = narrow[uint32](int64(*count.of)+count.n, math.MaxUint32)
-	}
+	bin.requests = narrow[uint32](int64(bin.requests)+c.Requests, math.MaxUint32)
+	bin.failures = narrow[uint32](int64(bin.failures)+c.Failures, math.MaxUint32)
+	bin.slow = narrow[uint32](int64(bin.slow)+c.Slow, math.MaxUint32)
 }
 
 // tells says that there were enough requests in the time that a start may take.
@@ -122,21 +119,21 @@ func (s sample) share() float64 {
 // were several, also without the worst of them, as that may have been in a spell.
 func (s *starts) warmUp() int64 {
 	if s.known > 1 {
-		return s.lasting(func(i int) sample { return s.bins[i].less(s.most[i]) })
+		return s.lasting(s.most)
 	}
-	return s.lasting(func(i int) sample { return s.bins[i] })
+	return s.lasting([warmUpBins]sample{})
 }
 
 // agree says whether the worst of the starts were as the others.
 func (s *starts) agree() bool {
-	return s.warmUp() == s.lasting(func(i int) sample { return s.bins[i] })
+	return s.warmUp() == s.lasting([warmUpBins]sample{})
 }
 
-// lasting is until when starts were worse than usual, all in all and still.
-func (s *starts) lasting(in func(bin int) sample) (seconds int64) {
+// lasting is until when starts were worse than usual, all in all and still, without some of what they did.
+func (s *starts) lasting(without [warmUpBins]sample) (seconds int64) {
 	var until sample
-	for i := range s.bins {
-		bin := in(i)
+	for i, bin := range s.bins {
+		bin = bin.less(without[i])
 		if until = until.plus(bin); s.worse(bin) && s.worse(until) {
 			seconds = int64(i+1) * warmUpBin
 		}

@@ -35,8 +35,9 @@ type decided struct {
 // decide is a function of what was observed.
 func (m *models) decide(seen *observed) decided {
 	state := seen.memory.forgiven(seen.wanted, seen.model)
-	p := policy(seen.model, seen.declared(), m.ProgressDeadline)
-	if w := state.Watch; w != nil && seen.declared() == nil {
+	declared := seen.declared()
+	p := policy(seen.model, declared, m.ProgressDeadline)
+	if w := state.Watch; w != nil && declared == nil {
 		p.ScaleDownDelay = w.Until.Sub(w.Since) // what was said when it began
 	}
 	d := decided{Decision: rollout.Decide(state, p, seen.observation(), seen.now)}

@@ -332,6 +332,10 @@ type AIModelStatus struct {
 	// CandidateVersion is on its way.
 	// +optional
 	CandidateVersion string `json:"candidateVersion,omitempty"`
+	// RollbackUntil is when the rollback window of the stable version ends: until then it is still judged, and can be
+	// aborted although it was promoted. There is none where there is nothing to go back to.
+	// +optional
+	RollbackUntil *metav1.Time `json:"rollbackUntil,omitempty"`
 	// +optional
 	// +listType=map
 	// +listMapKey=type

@@ -379,9 +379,10 @@ type EvidenceSecond struct {
 	// +kubebuilder:validation:MaxItems=5
 	// +listType=atomic
 	Stable []int64 `json:"stable,omitempty"`
-	// Candidate counts the same.
+	// Candidate counts the same, less what Pods answered in their warm-up, and then the requests that count for failures
+	// but not for slow ones, as their Pod was warming up.
 	// +optional
-	// +kubebuilder:validation:MaxItems=5
+	// +kubebuilder:validation:MaxItems=6
 	// +listType=atomic
 	Candidate []int64 `json:"candidate,omitempty"`
 }

@@ -119,6 +119,10 @@ func (in *AIModelStatus) DeepCopyInto(out *AIModelStatus) {
 		*out = make([]TrafficShare, len(*in))
 		copy(*out, *in)
 	}
+	if in.RollbackUntil != nil {
+		in, out := &in.RollbackUntil, &out.RollbackUntil
+		*out = (*in).DeepCopy()
+	}
 	if in.Conditions != nil {
 		in, out := &in.Conditions, &out.Conditions
 		*out = make([]metav1.Condition, len(*in))

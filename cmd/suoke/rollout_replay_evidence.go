@@ -7,7 +7,6 @@ import (
 	"io"
 
 	suokev1 "github.com/suoke-life/suoke/api/v1"
-	"github.com/suoke-life/suoke/internal/release/analysis"
 	"github.com/suoke-life/suoke/internal/release/record"
 	"github.com/suoke-life/suoke/internal/release/view"
 )
@@ -22,16 +21,7 @@ func (s *shownSeconds) Next() (record.Entry, error) {
 	}
 	next := s.left[0]
 	s.left = s.left[1:]
-	return record.Entry{Second: analysis.Second{Unix: next.Second, Pods: []analysis.PodSecond{
-		{Pod: "stable", Counts: shownCounts(next.Stable)}, {Pod: "candidate", Candidate: true, Counts: shownCounts(next.Candidate)},
-	}}}, nil
-}
-
-// shownCounts are written up to the last that is not 0.
-func shownCounts(shown []int64) analysis.Counts {
-	var all [5]int64
-	copy(all[:], shown)
-	return analysis.Counts{Requests: all[0], Failures: all[1], Slow: all[2], Mirrored: all[3], Disagreed: all[4]}
+	return record.Entry{Second: record.ShownSecond(next.Second, next.Stable, next.Candidate)}, nil
 }
 
 // evidence reads what the version on its way was judged on of late, or else the one that is wanted.

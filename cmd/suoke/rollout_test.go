@@ -140,6 +140,11 @@ func servingModel(m *suokev1.AIModel) {
 	m.Status.Phase, m.Status.StableVersion, m.Status.CandidateVersion = suokev1.ModelReady, "v2", ""
 }
 
+func watchedModel(m *suokev1.AIModel) {
+	servingModel(m)
+	m.Status.RollbackUntil = new(metav1.NewTime(time.Now().Add(time.Minute)))
+}
+
 func pausedModel(m *suokev1.AIModel) { m.Spec.Paused = true }
 
 func firstModel(m *suokev1.AIModel) {
@@ -177,7 +182,7 @@ func TestWhatAPersonAsksForIsWrittenOnce(t *testing.T) {
 			nil, after(suokev1.VersionCanary, 1, generated), "promote", suokev1.Action{Type: suokev1.ActionPromote, Attempt: 1},
 		},
 		"abort a canary": {nil, after(suokev1.VersionCanary, 2, nil), "abort", suokev1.Action{Type: suokev1.ActionAbort, Attempt: 2}},
-		"abort within the rollback window": {servingModel, func(t *testing.T, d releasedDigits) {
+		"abort within the rollback window": {watchedModel, func(t *testing.T, d releasedDigits) {
 			t.Helper()
 			d.version(t, "v1", suokev1.VersionDeprecated, 1, nil, superseded(time.Minute))
 			d.version(t, "v2", suokev1.VersionProduction, 4, nil, promotedSince(time.Minute))

@@ -22,6 +22,8 @@ type Counts struct {
 	Failures int64 `json:"failures,omitempty"`
 	// Slow requests took longer than a time that was fixed before the second.
 	Slow int64 `json:"slow,omitempty"`
+	// Untimed of the requests say nothing of slowness, and none of them is slow: their Pod was warming up.
+	Untimed int64 `json:"untimed,omitempty"`
 	// Mirrored requests were answered by both versions, and Disagreed of them differently.
 	Mirrored  int64 `json:"mirrored,omitempty"`
 	Disagreed int64 `json:"disagreed,omitempty"`
@@ -29,8 +31,8 @@ type Counts struct {
 
 // possible returns the counts, less those that cannot be: more failures than requests say nothing that can be relied on.
 func (c Counts) possible() Counts {
-	if c.Failures < 0 || c.Failures > c.Requests || c.Slow < 0 || c.Slow > c.Requests {
-		c.Requests, c.Failures, c.Slow = 0, 0, 0
+	if c.Failures < 0 || c.Failures > c.Requests || c.Slow < 0 || c.Untimed < 0 || c.Slow > c.Requests-c.Untimed {
+		c.Requests, c.Failures, c.Slow, c.Untimed = 0, 0, 0, 0
 	}
 	if c.Disagreed < 0 || c.Disagreed > c.Mirrored {
 		c.Mirrored, c.Disagreed = 0, 0
@@ -41,7 +43,7 @@ func (c Counts) possible() Counts {
 // Plus adds counts up.
 func (c Counts) Plus(d Counts) Counts {
 	return Counts{
-		Requests: c.Requests + d.Requests, Failures: c.Failures + d.Failures, Slow: c.Slow + d.Slow,
+		Requests: c.Requests + d.Requests, Failures: c.Failures + d.Failures, Slow: c.Slow + d.Slow, Untimed: c.Untimed + d.Untimed,
 		Mirrored: c.Mirrored + d.Mirrored, Disagreed: c.Disagreed + d.Disagreed,
 	}
 }

@@ -38,9 +38,10 @@
 //
 // If starts of Pods that served as stable's are recorded in which the first seconds were bad in excess, in more than one of
 // them where there are several, a candidate's Pod warms up for as many seconds after its first request, by whatever rule it is
-// judged; none recorded, no warm-up. What a Pod does while it warms up is left out of all scores but one, in which only a
-// collapse counts: uncapped, at 20 nats, against stable and as much more as the worst five seconds of a recorded start were
-// bad. If those were as bad as can be, nothing counts.
+// judged; none recorded, no warm-up. Slow requests have a warm-up of their own, which is at least as long. What a Pod does while
+// it warms up is left out of all scores of the kind but one, in which only a collapse counts: uncapped, at 20 nats, against
+// stable and as much more as the worst five seconds of a recorded start were bad. If those were as bad as can be, nothing counts.
+// Answers that disagree are left out while failures are.
 //
 // Unless two starts are recorded, the young rule takes for possible that a candidate's Pods fail for starting: in the 20
 // seconds from its first request on by up to 0.3 more than stable's, and later no more often; of slow answers it does so in any

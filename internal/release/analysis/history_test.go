@@ -152,8 +152,8 @@ func TestWhatAHistoryTeaches(t *testing.T) {
 	if got := differ.Limits.Failures.Margin; got < 1.7 {
 		t.Errorf("Pods that differ by a half may be %g times as bad", got)
 	}
-	if old.Limits.WarmUp != 0 {
-		t.Errorf("no Pod's start is recorded, and %d s are left out", old.Limits.WarmUp)
+	if old.Limits.Failures.WarmUp != 0 {
+		t.Errorf("no Pod's start is recorded, and %d s are left out", old.Limits.Failures.WarmUp)
 	}
 }
 
@@ -168,8 +168,8 @@ func TestAWarmUpIsLearnedFromRecordedStarts(t *testing.T) {
 		}
 	})
 	config := h.Learn(analysis.Config{})
-	if config.Limits.WarmUp != 20 {
-		t.Fatalf("a start failed for 18 s, and %d s are left out", config.Limits.WarmUp)
+	if config.Limits.Failures.WarmUp != 20 {
+		t.Fatalf("a start failed for 18 s, and %d s are left out", config.Limits.Failures.WarmUp)
 	}
 	if got := config.Limits.Failures.StartExcess; got < 0.45 || got > 0.6 {
 		t.Errorf("half of a start's requests failed, which is %g more than usual", got)
@@ -180,6 +180,32 @@ func TestAWarmUpIsLearnedFromRecordedStarts(t *testing.T) {
 	}
 	if j := s.Add(steady(begin+20, 60, 80, 0, 20, 10)...).Judgement(); j.Verdict != analysis.Fail {
 		t.Errorf("when it should be warm: %s: %s", j.Verdict, j.Message)
+	}
+}
+
+func TestSlowStartsLeaveFailuresAlone(t *testing.T) {
+	h := quiet(2, 3, func(pod int, age int64, c *analysis.Counts) {
+		switch started := int64(1800) + int64(pod); {
+		case pod == 0:
+		case age < started:
+			*c = analysis.Counts{}
+		case age < started+18:
+			c.Slow = c.Requests / 2
+		}
+	})
+	config := h.Learn(analysis.Config{Slow: true})
+	if failures, slow := config.Limits.Failures, config.Limits.Slow; failures.WarmUp != 0 || failures.StartExcess != 0 || slow.WarmUp != 20 || slow.StartExcess < 0.45 {
+		t.Fatalf("starts were slow for 18 s, and %d s of failures are left out with an excess of %g, %d s of slow answers with %g",
+			failures.WarmUp, failures.StartExcess, slow.WarmUp, slow.StartExcess)
+	}
+	starts := func(slow, failed int64) analysis.Statistic {
+		return analysis.Statistic{Config: config}.Add(mapped(steady(begin, 20, 80, 0, 20, failed), func(c *analysis.Counts) { c.Slow = c.Requests * slow / 20 })...)
+	}
+	if s := starts(10, 0); s.Failed != "" || s.Slow.Candidate.Requests != 0 || s.Failures.Candidate.Requests != 400 {
+		t.Errorf("half of its answers are slow while it starts: %+v", s.Judgement())
+	}
+	if s := starts(10, 10); s.Failed != analysis.ErrorRate || s.Collapsed() {
+		t.Errorf("and half of them are failures: %+v", s.Judgement())
 	}
 }
 
@@ -208,8 +234,8 @@ func TestWhatIsNoWarmUp(t *testing.T) {
 					h.Add(begin+age, strconv.Itoa(pod), counts)
 				}
 			}
-			if got := h.Learn(analysis.Config{}).Limits; got.WarmUp != c.want || got.Failures.StartsKnown != c.known {
-				t.Errorf("%d s are left out, not %d; starts are known: %t", got.WarmUp, c.want, got.Failures.StartsKnown)
+			if got := h.Learn(analysis.Config{}).Limits; got.Failures.WarmUp != c.want || got.Failures.StartsKnown != c.known {
+				t.Errorf("%d s are left out, not %d; starts are known: %t", got.Failures.WarmUp, c.want, got.Failures.StartsKnown)
 			}
 		})
 	}
@@ -347,15 +373,15 @@ func TestPodsThatRanBeforeAHistoryDoNotStartInIt(t *testing.T) {
 					c.Failures = c.Requests / 2
 				}
 			})
-			if got := h.Learn(analysis.Config{}).Limits; got.WarmUp != 0 || got.Failures.StartExcess != 0 {
-				t.Errorf("a Pod was in a spell when the history began, and %d s are left out, with an excess of %g", got.WarmUp, got.Failures.StartExcess)
+			if got := h.Learn(analysis.Config{}).Limits; got.Failures.WarmUp != 0 || got.Failures.StartExcess != 0 {
+				t.Errorf("a Pod was in a spell when the history began, and %d s are left out, with an excess of %g", got.Failures.WarmUp, got.Failures.StartExcess)
 			}
 		})
 	}
 }
 
 func TestACollapseCountsWhileAPodWarmsUp(t *testing.T) {
-	warming := analysis.Config{Limits: analysis.Limits{WarmUp: 30, Failures: analysis.Limit{StartExcess: 0.3}}}
+	warming := analysis.Config{Limits: analysis.Limits{Failures: analysis.Limit{WarmUp: 30, StartExcess: 0.3}, Slow: analysis.Limit{WarmUp: 30}}}
 	replayed := warming
 	replayed.Limits.Failures.Thresholds = flat(60)
 	slow := warming
@@ -399,7 +425,7 @@ func TestACollapseCountsWhileAPodWarmsUp(t *testing.T) {
 }
 
 func TestOnlySoManyStartsAreRemembered(t *testing.T) {
-	s := analysis.Statistic{Config: analysis.Config{Limits: analysis.Limits{WarmUp: 30}}}
+	s := analysis.Statistic{Config: analysis.Config{Limits: analysis.Limits{Failures: analysis.Limit{WarmUp: 30}}}}
 	for unix := range int64(300) {
 		s = s.Add(analysis.Second{Unix: begin + unix, Pods: []analysis.PodSecond{
 			{Pod: strconv.FormatInt(unix, 10), Candidate: true, Counts: analysis.Counts{Requests: 1}},

@@ -75,7 +75,7 @@ func (s Statistic) Judgement() Judgement {
 	nearest := 0
 	for i, k := range kinds {
 		j.Kinds = append(j.Kinds, k.judgement(s.Last))
-		if gap := j.Kinds[i].Score - j.Kinds[i].Threshold; gap > j.Kinds[nearest].Score-j.Kinds[nearest].Threshold {
+		if says := k.evidence.says(); says && (!kinds[nearest].evidence.says() || j.Kinds[i].gap() < j.Kinds[nearest].gap()) {
 			nearest = i
 		}
 	}
@@ -89,8 +89,8 @@ func (s Statistic) Judgement() Judgement {
 func (s *Statistic) words(j Judgement, kinds []kind, nearest int) string {
 	allowed := points(s.Config.allowed())
 	switch e := &s.Failures; {
-	case j.Verdict == NoData && len(s.Started) > 0:
-		return fmt.Sprintf("the candidate's Pods are warming up: in their first %d seconds only a collapse counts", s.Config.Limits.WarmUp)
+	case j.Verdict == NoData && s.Config.Limits.Failures.WarmUp > 0 && len(s.Started) > 0:
+		return fmt.Sprintf("the candidate's Pods are warming up: in their first %d seconds only a collapse counts", s.Config.Limits.Failures.WarmUp)
 	case j.Verdict == NoData:
 		return "no request to the candidate has ended yet"
 	case j.Verdict == Fail && s.Collapsed():
@@ -106,6 +106,9 @@ func (s *Statistic) words(j Judgement, kinds []kind, nearest int) string {
 			counts(kinds), max(0, j.Score), j.Threshold, max(0, j.NoWorse), j.NoWorseThreshold, allowed)
 	}
 }
+
+// gap is what is still needed for a Fail, in nats.
+func (j KindJudgement) gap() float64 { return j.Threshold - j.Score }
 
 func (k *kind) judgement(last int64) KindJudgement {
 	e := k.evidence

@@ -53,6 +53,9 @@ func (e *Evidence) elapsed(unix int64) int64 {
 	return unix - e.First + 1
 }
 
+// says whether anything was heard of the candidate that counts.
+func (e *Evidence) says() bool { return e.First != 0 || e.Warming.collapsed() }
+
 // pass lets time pass, from one second to another, and returns stable's rate of the seconds before.
 func (e *Evidence) pass(from, to int64, stable Tally) float64 {
 	e.Past = e.Past.after(to - from)
@@ -131,8 +134,24 @@ type kind struct {
 	increase float64
 	// startCap is how many nats a second can prove against a start: one pause makes all answers slow.
 	startCap float64
-	// excess is by how much the share of bad requests may be larger while a Pod warms up.
+	// warmUp is how many seconds a Pod of the candidate's warms up, and excess by how much the share of bad requests may be
+	// larger in them.
+	warmUp int64
 	excess float64
+}
+
+// heard is what a second counted of one kind; what the candidate's Pods did while they warmed up is by itself.
+type heard struct{ stable, candidate, warming Tally }
+
+func (h *heard) add(candidate, warming bool, t Tally) {
+	switch {
+	case !candidate:
+		h.stable = h.stable.plus(t)
+	case warming:
+		h.warming = h.warming.plus(t)
+	default:
+		h.candidate = h.candidate.plus(t)
+	}
 }
 
 // maxKinds that can be judged.
@@ -142,15 +161,15 @@ const maxKinds = 3
 func (s *Statistic) kinds() (all [maxKinds]kind, n int) {
 	all[0] = kind{
 		name: ErrorRate, evidence: &s.Failures, rule: s.Config.rule(s.Config.Limits.Failures), increase: s.Config.allowed(),
-		startCap: math.Inf(1), excess: s.Config.Limits.Failures.StartExcess,
+		startCap: math.Inf(1), warmUp: s.Config.Limits.Failures.WarmUp, excess: s.Config.Limits.Failures.StartExcess,
 		of: func(c Counts) Tally { return Tally{c.Requests, c.Failures} },
 	}
 	n = 1
 	if s.Config.Slow {
 		all[n] = kind{
 			name: Latency, evidence: &s.Slow, rule: s.Config.rule(s.Config.Limits.Slow),
-			startCap: secondCap, excess: s.Config.Limits.Slow.StartExcess,
-			of: func(c Counts) Tally { return Tally{c.Requests, c.Slow} },
+			startCap: secondCap, warmUp: s.Config.Limits.Slow.WarmUp, excess: s.Config.Limits.Slow.StartExcess,
+			of: func(c Counts) Tally { return Tally{c.Requests - c.Untimed, c.Slow} },
 		}
 		n++
 	}
@@ -160,7 +179,8 @@ func (s *Statistic) kinds() (all [maxKinds]kind, n int) {
 	if s.Config.AllowedDisagreement > 0 {
 		all[n] = kind{
 			name: Disagreement, evidence: &s.Disagreement, rule: young(s.Config.share(), 0), allowed: s.Config.AllowedDisagreement,
-			of: func(c Counts) Tally { return Tally{c.Mirrored, c.Disagreed} },
+			warmUp: s.Config.Limits.Failures.WarmUp,
+			of:     func(c Counts) Tally { return Tally{c.Mirrored, c.Disagreed} },
 		}
 		n++
 	}
@@ -208,10 +228,10 @@ func entropy(p, q float64) float64 {
 }
 
 // add counts a second and says whether the candidate is to be returned for it.
-func (k *kind) add(from, to int64, stable, candidate, warming Counts) bool {
-	e, s, c := k.evidence, k.of(stable), k.of(candidate)
+func (k *kind) add(from, to int64, h heard) bool {
+	e, s, c := k.evidence, h.stable, h.candidate
 	p := e.pass(from, to, s)
-	if k.warm(p, s, k.of(warming)); e.Warming.collapsed() {
+	if k.warm(p, s, h.warming); e.Warming.collapsed() {
 		return true
 	}
 	before := e.elapsed(from)

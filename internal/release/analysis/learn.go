@@ -16,31 +16,26 @@ func (h *History) Learn(c Config, steps ...Step) Config {
 	if len(steps) == 0 {
 		steps = []Step{{Pods: 1}}
 	}
-	fewest := slices.MinFunc(steps, func(a, b Step) int { return a.Pods - b.Pods }).Pods
 	c.Limits.PodHours = h.PodHours()
 	failing := past.starts(failed, func(b startBin) uint32 { return b.failures })
 	slowing := past.starts(slow, func(b startBin) uint32 { return b.slow })
-	c.Limits.WarmUp = failing.warmUp()
-	if c.Slow {
-		c.Limits.WarmUp = max(c.Limits.WarmUp, slowing.warmUp())
-	}
-	c.Limits.Failures = past.limit(c, failed, max(1, fewest), steps)
-	c.Limits.Failures.StartExcess = failing.excess(c.Limits.WarmUp)
+	c.Limits.Failures = past.limit(c, failed, failing, failing.warmUp(), steps)
 	c.Limits.Failures.StartsKnown = h.StartsKnown() && failing.agree()
 	if c.Slow {
-		c.Limits.Slow = past.limit(c, slow, max(1, fewest), steps)
-		c.Limits.Slow.StartExcess = slowing.excess(c.Limits.WarmUp)
+		warmUp := max(c.Limits.Failures.WarmUp, slowing.warmUp())
+		c.Limits.Slow = past.limit(c, slow, slowing, warmUp, steps)
 	}
 	return c
 }
 
-// limit of one kind.
-func (p *past) limit(c Config, of func(*hour) []uint16, fewest int, steps []Step) Limit {
-	l := Limit{Margin: p.margin(of, fewest, c.share())}
+// limit of one kind, of whose starts so many seconds are left out.
+func (p *past) limit(c Config, of func(*hour) []uint16, begun starts, warmUp int64, steps []Step) Limit {
+	fewest := slices.MinFunc(steps, func(a, b Step) int { return a.Pods - b.Pods }).Pods
+	l := Limit{WarmUp: warmUp, StartExcess: begun.excess(warmUp), Margin: p.margin(of, max(1, fewest), c.share())}
 	if c.Limits.PodHours < replayPodHours || p.seconds() < replayHours*hourSeconds {
 		return l
 	}
-	r := newReplays(c.share(), max(1, l.Margin), p.lanes(of, c.Limits.WarmUp))
+	r := newReplays(c.share(), max(1, l.Margin), p.lanes(of, warmUp))
 	for _, s := range telling(steps) {
 		r.step(s)
 	}

@@ -5,15 +5,19 @@ package analysis
 type Limits struct {
 	// PodHours of history that they were learned from.
 	PodHours float64 `json:"podHours,omitzero"`
-	// WarmUp is how many seconds after its first request a Pod may fail more than it will; in them only a collapse counts.
-	WarmUp int64 `json:"warmUp,omitzero"`
 	// Failures and Slow are the limits of each kind.
 	Failures Limit `json:"failures,omitzero"`
 	Slow     Limit `json:"slow,omitzero"`
 }
 
+// warmUp is the longest of any kind.
+func (l Limits) warmUp() int64 { return max(l.Failures.WarmUp, l.Slow.WarmUp) }
+
 // Limit is what was learned of one kind.
 type Limit struct {
+	// WarmUp is how many seconds after its first request a Pod may be bad more often than it will; in them only a collapse
+	// counts. That of slow requests is at least that of failures: how long a failure takes says nothing.
+	WarmUp int64 `json:"warmUp,omitzero"`
 	// Margin is how many times as often as stable a Pod may fail for being another Pod; 0 is that it is not known.
 	Margin float64 `json:"margin,omitzero"`
 	// Thresholds in nats by phase and score; none is that there was too little to replay.

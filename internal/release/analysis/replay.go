@@ -26,8 +26,8 @@ func shares() Thresholds {
 	return Thresholds{
 		{uncapped: 0.35},
 		{uncapped: 0.06, bySecond: 0.05},
-		{uncapped: 0.06, bySecond: 0.05, byBlock: 0.05},
-		{uncapped: 0.08, bySecond: 0.05, byBlock: 0.05},
+		{uncapped: 0.08, bySecond: 0.06, byBlock: 0.06},
+		{uncapped: 0.10, bySecond: 0.09, byBlock: 0.09},
 	}
 }
 

@@ -3,6 +3,7 @@ package analysis
 import (
 	"cmp"
 	"maps"
+	"math"
 	"slices"
 )
 
@@ -68,21 +69,18 @@ func (s Statistic) Historical() Statistic {
 }
 
 func (s *Statistic) add(second Second, kinds []kind) {
-	var stable, candidate, warming Counts
+	var all [maxKinds]heard
 	for _, pod := range second.Pods {
-		switch counts := pod.possible(); {
-		case !pod.Candidate:
-			stable = stable.Plus(counts)
-		case s.warm(pod.Pod, second.Unix, counts):
-			candidate = candidate.Plus(counts)
-		default:
-			warming = warming.Plus(counts)
+		pod.Counts = pod.possible()
+		age := s.age(pod, second.Unix)
+		for i := range kinds {
+			all[i].add(pod.Candidate, age < kinds[i].warmUp, kinds[i].of(pod.Counts))
 		}
 	}
 	last := s.Last
 	s.Last = second.Unix
 	for i := range kinds {
-		if kinds[i].add(last, second.Unix, stable, candidate, warming) {
+		if kinds[i].add(last, second.Unix, all[i]) {
 			s.Failed = s.kindOf(kinds[i].evidence)
 			return
 		}
@@ -101,12 +99,13 @@ func (s *Statistic) kindOf(e *Evidence) string {
 	}
 }
 
-// warm says whether one of the candidate's Pods is past its warm-up.
-func (s *Statistic) warm(pod string, unix int64, c Counts) bool {
-	if s.Config.Limits.WarmUp == 0 || c.Requests == 0 && c.Mirrored == 0 {
-		return true
+// age of one of the candidate's Pods is how many seconds ago it had its first request, which is remembered here; where there is
+// no warm-up none matters.
+func (s *Statistic) age(pod PodSecond, unix int64) int64 {
+	if !pod.Candidate || s.Config.Limits.warmUp() == 0 || pod.Requests == 0 && pod.Mirrored == 0 {
+		return math.MaxInt64
 	}
-	started, known := s.Started[pod]
+	started, known := s.Started[pod.Pod]
 	if !known {
 		started = unix
 		s.Started = maps.Clone(s.Started) // what this was copied from keeps its own
@@ -116,9 +115,9 @@ func (s *Statistic) warm(pod string, unix int64, c Counts) bool {
 		if len(s.Started) == maxStarted {
 			delete(s.Started, s.eldest())
 		}
-		s.Started[pod] = unix
+		s.Started[pod.Pod] = unix
 	}
-	return unix-started >= s.Config.Limits.WarmUp
+	return unix - started
 }
 
 // eldest of the candidate's Pods.

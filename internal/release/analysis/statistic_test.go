@@ -76,7 +76,7 @@ func TestBatchesAndRestartsChangeNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		history := histories(60).Draw(t, "history")
 		cut := rapid.IntRange(0, len(history)).Draw(t, "cut")
-		start := analysis.Statistic{Config: analysis.Config{Slow: true, AllowedDisagreement: 0.02, Limits: analysis.Limits{WarmUp: 2}}}
+		start := analysis.Statistic{Config: analysis.Config{Slow: true, AllowedDisagreement: 0.02, Limits: analysis.Limits{Failures: analysis.Limit{WarmUp: 2}, Slow: analysis.Limit{WarmUp: 5}}}}
 		for i := range history {
 			c := &history[i].Pods[1].Counts
 			c.Slow, c.Mirrored, c.Disagreed = c.Requests/9, c.Requests, c.Requests/7
@@ -205,7 +205,7 @@ func TestOneSecondIsAnEVariable(t *testing.T) {
 		before.Config.Limits.Failures = analysis.Limit{Margin: margin}
 		allowed := before.Config.AllowedIncrease
 		starting := before
-		starting.Config.Limits = analysis.Limits{WarmUp: 9, Failures: analysis.Limit{StartExcess: rapid.Float64Range(0, 0.9).Draw(t, "excess of starts")}}
+		starting.Config.Limits = analysis.Limits{Failures: analysis.Limit{WarmUp: 9, StartExcess: rapid.Float64Range(0, 0.9).Draw(t, "excess of starts")}}
 		start := min(1, rate+starting.Config.Limits.Failures.StartExcess*rapid.Float64Range(0, 1).Draw(t, "part of the excess"))
 		fresh := min(1, rate+0.3*rapid.Float64Range(0, 1).Draw(t, "part of a start"))
 		begun := math.Log(1.0 / 10) // of each alternative, in the first second

@@ -8,6 +8,7 @@ import (
 
 	suokev1 "github.com/suoke-life/suoke/api/v1"
 	"github.com/suoke-life/suoke/internal/release/analysis"
+	recordfile "github.com/suoke-life/suoke/internal/release/record"
 )
 
 // shownSeconds stand in the evidence.
@@ -15,46 +16,19 @@ const shownSeconds = 120
 
 // recent is one second as it was judged: all of stable, and of the candidate what its Pods' warm-up leaves.
 type recent struct {
-	Unix      int64 `json:"t"`
-	Stable    tally `json:"s,omitempty"`
-	Candidate tally `json:"c,omitempty"`
+	Unix      int64   `json:"t"`
+	Stable    []int64 `json:"s,omitempty"`
+	Candidate []int64 `json:"c,omitempty"`
 	// Ended are all of the candidate's answers, warm-up and what sessions said again included; LatencySum is in microseconds.
 	Ended      int64 `json:"n,omitempty"`
 	LatencySum int64 `json:"us,omitempty"`
-}
-
-// tally is analysis.Counts in a few bytes: requests, failures, slow, mirrored and disagreed, up to the last that is not 0.
-type tally []int64
-
-func tallyOf(c analysis.Counts) tally {
-	all := [...]int64{c.Requests, c.Failures, c.Slow, c.Mirrored, c.Disagreed}
-	n := len(all)
-	for n > 0 && all[n-1] == 0 {
-		n--
-	}
-	t := make(tally, n)
-	copy(t, all[:])
-	return t
-}
-
-func (t tally) counts() analysis.Counts {
-	var all [5]int64
-	copy(all[:], t)
-	return analysis.Counts{Requests: all[0], Failures: all[1], Slow: all[2], Mirrored: all[3], Disagreed: all[4]}
-}
-
-// second is one for a statistic without a warm-up.
-func (r recent) second() analysis.Second {
-	return analysis.Second{Unix: r.Unix, Pods: []analysis.PodSecond{
-		{Pod: "stable", Counts: r.Stable.counts()}, {Pod: "candidate", Candidate: true, Counts: r.Candidate.counts()},
-	}}
 }
 
 // settle begins the seconds of the evidence anew.
 func (j *judge) settle() {
 	j.Base = j.Statistic
 	// What a warm-up leaves out is not among the seconds, and is not to be left out of them again.
-	j.Base.Config.Limits.WarmUp, j.Base.Started = 0, nil
+	j.Base.Config.Limits.Failures.WarmUp, j.Base.Config.Limits.Slow.WarmUp, j.Base.Started = 0, 0, nil
 }
 
 // add takes a second into the judgement and into its evidence, which ends with the second of a Fail.
@@ -67,7 +41,7 @@ func (j *judge) add(second analysis.Second, heard heardSecond) {
 	if j.Statistic.Collapsed() { // for what is not among the seconds
 		j.settle()
 	}
-	r := recent{Unix: second.Unix, Stable: tallyOf(total(second.Pods, false)), Candidate: tallyOf(heardOf(before, j.Statistic))}
+	r := recent{Unix: second.Unix, Stable: recordfile.Shown(total(second.Pods, false)), Candidate: recordfile.Shown(heardOf(before, j.Statistic))}
 	for _, pod := range heard.pods {
 		if pod.id == j.ID {
 			r.Ended += pod.ended
@@ -77,7 +51,7 @@ func (j *judge) add(second analysis.Second, heard heardSecond) {
 	j.Recent = append(j.Recent, r)
 	for len(j.Recent) > 0 && j.Recent[0].Unix <= second.Unix-shownSeconds {
 		if j.Recent[0].Unix > j.Base.Last {
-			j.Base = j.Base.Add(j.Recent[0].second())
+			j.Base = j.Base.Add(recordfile.ShownSecond(j.Recent[0].Unix, j.Recent[0].Stable, j.Recent[0].Candidate))
 		}
 		j.Recent = j.Recent[1:]
 	}
@@ -96,11 +70,15 @@ func total(pods []analysis.PodSecond, candidate bool) analysis.Counts {
 // heardOf is what a second counted of the candidate.
 func heardOf(before, after analysis.Statistic) analysis.Counts {
 	failures, slow, disagreed := after.Failures.Candidate, after.Slow.Candidate, after.Disagreement.Candidate
-	return analysis.Counts{
+	c := analysis.Counts{
 		Requests: failures.Requests - before.Failures.Candidate.Requests, Failures: failures.Bad - before.Failures.Candidate.Bad,
 		Slow: slow.Bad - before.Slow.Candidate.Bad, Mirrored: disagreed.Requests - before.Disagreement.Candidate.Requests,
 		Disagreed: disagreed.Bad - before.Disagreement.Candidate.Bad,
 	}
+	if after.Config.Slow {
+		c.Untimed = c.Requests - (slow.Requests - before.Slow.Candidate.Requests)
+	}
+	return c
 }
 
 // evidence is what people are shown of it: with the last seconds added to the statistic, anyone gets the same verdict.

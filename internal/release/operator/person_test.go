@@ -55,7 +55,11 @@ func TestAPersonAbortsRetriesAndPromotes(t *testing.T) {
 		return v.Status.Attempt == 2 && v.Status.Phase == suokev1.VersionCanary, text(v.Status)
 	})
 	s.act(suokev1.ActionPromote, 2)
-	s.untilModel("v2 to serve", serving("v2"))
+	promoted := s.untilModel("v2 to serve", serving("v2"))
+	if until := promoted.RollbackUntil; until == nil || !until.After(time.Now().Add(50*time.Minute)) || until.After(time.Now().Add(time.Hour)) {
+		t.Errorf("v2 can be taken back for an hour; says the status: until %s", until)
+	}
+	s.untouched() // although the status says until when
 	s.act(suokev1.ActionRetry, 2)
 	s.until("the wrong action to be told", func() (bool, string) {
 		v := s.readVersion("canary-v2")
@@ -66,7 +70,9 @@ func TestAPersonAbortsRetriesAndPromotes(t *testing.T) {
 	s.untilEvent("canary-v2", suokev1.ReasonInvalid)
 	// The rollback window lasts: it can still be taken back.
 	s.act(suokev1.ActionAbort, 2)
-	s.untilModel("v1 to serve again", serving("v1"))
+	if status := s.untilModel("v1 to serve again", serving("v1")); status.RollbackUntil != nil {
+		t.Errorf("v1 was gone back to; says the status: it can be taken back until %s", status.RollbackUntil)
+	}
 }
 
 func TestAPauseHoldsARelease(t *testing.T) {

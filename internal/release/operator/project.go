@@ -77,9 +77,12 @@ func projectModel(seen *observed, made decided) *suokev1.AIModelStatus {
 	status := seen.model.Status.DeepCopy()
 	status.ObservedGeneration = seen.model.Generation
 	status.StableVersion = seen.versionName(made.State.Stable)
-	status.CandidateVersion = ""
+	status.CandidateVersion, status.RollbackUntil = "", nil
 	if made.State.Release != nil {
 		status.CandidateVersion = made.State.Release.Version
+	}
+	if made.State.Watch != nil {
+		status.RollbackUntil = new(whole(made.State.Watch.Until))
 	}
 	status.Artifact, status.ValidationResults = nil, nil
 	if f, found := seen.known[seen.wanted]; found {

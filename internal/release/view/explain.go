@@ -89,7 +89,7 @@ func (r Release) noAttempt(now time.Time) string {
 	case r.Refused && r.Wanted != r.Stable && wanted.Attempt > 0:
 		return fmt.Sprintf("None is under way: attempt %d at %s was refused.", wanted.Attempt, r.Wanted)
 	case !ends.IsZero():
-		return fmt.Sprintf("None is under way. %s can still be taken back to %s until %s.", r.Stable, r.Previous(), dated(ends.UTC().Format(time.RFC3339), now))
+		return fmt.Sprintf("None is under way. %s can still be taken back to %s until %s.", r.Stable, r.before(), dated(ends.UTC().Format(time.RFC3339), now))
 	default:
 		return "None is under way."
 	}

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -68,43 +69,14 @@ func (r Release) Previous() string {
 	return ""
 }
 
+// before is what the stable version can be taken back to.
+func (r Release) before() string { return cmp.Or(r.Previous(), "the version before") }
+
 // WindowEnds is when the stable version's rollback window ends: until then it can be aborted although it was promoted.
-// It is zero if there is no window at that time: one ends when a release begins, and going back to a version that was still
-// warm opens none.
+// It is zero if there is no window at that time.
 func (r Release) WindowEnds(now time.Time) time.Time {
-	promoted := r.last(r.Stable, suokev1.VersionProduction)
-	ends := promoted.At.Add(r.scaleDownDelay(r.Stable))
-	switch {
-	case r.Candidate != "", promoted.Reason != suokev1.ReasonPromoted, r.Previous() == "", !ends.After(now):
-		return time.Time{}
-	case r.begunSince(promoted.At), r.warm(promoted):
-		return time.Time{}
-	default:
-		return ends
+	if ends := r.seen.Model.Status.RollbackUntil; ends != nil && ends.After(now) {
+		return ends.Time
 	}
-}
-
-// begunSince says whether a release of any version began after that.
-func (r Release) begunSince(at time.Time) bool {
-	return slices.ContainsFunc(r.History(), func(e Event) bool { return e.To == suokev1.VersionTesting && e.At.After(at) })
-}
-
-// warm says whether a version that was promoted had been stable until a moment before and kept what it had.
-func (r Release) warm(promoted Event) bool {
-	var left, by Event
-	for _, e := range r.History() {
-		if e.Version == promoted.Version && e.To == suokev1.VersionDeprecated && e.At.Before(promoted.At) {
-			left = e
-		}
-	}
-	for _, e := range r.History() {
-		if e.Version != promoted.Version && e.To == suokev1.VersionProduction && e.At.Equal(left.At) {
-			by = e
-		}
-	}
-	if left.At.IsZero() || !left.At.Add(r.scaleDownDelay(by.Version)).After(promoted.At) {
-		return false
-	}
-	// A rolling update gives away what the version before had.
-	return r.strategy(by.Version) != suokev1.StrategyRollingUpdate || r.warm(by)
+	return time.Time{}
 }

@@ -42,7 +42,7 @@ func (r Release) nextAtRest(now time.Time) string {
 	case r.Wanted != r.Stable:
 		return "The release of " + r.Wanted + " begins once its artifact is found."
 	case !r.WindowEnds(now).IsZero():
-		return fmt.Sprintf("%s is still judged until then, against what %s did, and returned if it is worse.", r.Stable, r.Previous())
+		return fmt.Sprintf("%s is still judged until then, against what %s did, and returned if it is worse.", r.Stable, r.before())
 	default:
 		return "Nothing: what is wanted serves. Write another spec.version into the AIModel to release it."
 	}
@@ -125,11 +125,13 @@ func (r Release) choices(command string, now time.Time) []Choice {
 		if r.Stable != "" {
 			add("undo", "wants %s again", r.Stable)
 		}
-	case r.Previous() != "":
+	default:
 		if !r.WindowEnds(now).IsZero() {
-			add("abort", "takes %s back: %s gets all of the traffic, and %s is not tried again", r.Stable, r.Previous(), r.Stable)
+			add("abort", "takes %s back: %s gets all of the traffic, and %s is not tried again", r.Stable, r.before(), r.Stable)
 		}
-		add("undo", "wants %s again", r.Previous())
+		if previous := r.Previous(); previous != "" {
+			add("undo", "wants %s again", previous)
+		}
 	}
 	switch {
 	case r.Paused:

@@ -94,6 +94,9 @@ func (s *story) seen() view.Seen {
 	if s.state.Release != nil {
 		seen.Model.Status.CandidateVersion = s.state.Release.Version
 	}
+	if s.state.Watch != nil {
+		seen.Model.Status.RollbackUntil = new(metav1.NewTime(s.state.Watch.Until))
+	}
 	for _, v := range s.versions {
 		shown := v.DeepCopy()
 		shown.Status.Weight = int32(s.state.Weights[rollout.ID(v.Spec.Version)])
@@ -118,9 +121,20 @@ func TestWhatIsOfferedTheEngineDoes(t *testing.T) {
 		tell     func(s *story)
 		offered  []string
 	}{
-		"a first version serves":              {blueGreen, func(*story) {}, nil},
-		"one was promoted a moment ago":       {blueGreen, func(s *story) { s.wants("v2") }, []string{"abort"}},
-		"its rollback window is over":         {blueGreen, func(s *story) { s.wants("v2"); s.goesOn(10 * time.Minute) }, nil},
+		"a first version serves":        {blueGreen, func(*story) {}, nil},
+		"one was promoted a moment ago": {blueGreen, func(s *story) { s.wants("v2") }, []string{"abort"}},
+		"its rollback window is over":   {blueGreen, func(s *story) { s.wants("v2"); s.goesOn(10 * time.Minute) }, nil},
+		"its delay is changed when its rollback window is over": {blueGreen, func(s *story) {
+			s.wants("v2")
+			s.goesOn(10 * time.Minute)
+			s.versions["v2"].Spec.BlueGreen.ScaleDownDelay.Duration = time.Hour
+			s.goesOn(time.Minute)
+		}, nil},
+		"its delay is changed while it is open": {blueGreen, func(s *story) {
+			s.wants("v2")
+			s.versions["v2"].Spec.BlueGreen.ScaleDownDelay.Duration = time.Hour
+			s.goesOn(10 * time.Minute)
+		}, []string{"abort"}},
 		"one that keeps no version before it": {blueGreen, func(s *story) { s.versions["v2"].Spec.BlueGreen = suokev1.BlueGreen{}; s.wants("v2") }, nil},
 		"back at one that was warm":           {blueGreen, func(s *story) { s.wants("v2"); s.wants("v1") }, nil},
 		"back and forth while both were warm": {blueGreen, func(s *story) { s.wants("v2"); s.wants("v1"); s.wants("v2") }, nil},

@@ -10,9 +10,8 @@ import (
 
 // The API's defaults, for a version that no ModelVersion describes.
 const (
-	defaultWeight         = 10
-	defaultHold           = time.Hour
-	defaultScaleDownDelay = 10 * time.Minute
+	defaultWeight = 10
+	defaultHold   = time.Hour
 )
 
 // strategy brings a version to its traffic.
@@ -112,12 +111,4 @@ func (r Release) promotes(version string) string {
 		all = append(all, fmt.Sprintf("it was up for %s without interruption", full(criteria.MinUptime.Duration)))
 	}
 	return strings.Join(all, " and ")
-}
-
-// scaleDownDelay is how long a version can be taken back after its promotion, and the one before is kept.
-func (r Release) scaleDownDelay(version string) time.Duration {
-	if mv := r.modelVersion(version); mv != nil {
-		return mv.Spec.BlueGreen.ScaleDownDelay.Duration
-	}
-	return defaultScaleDownDelay
 }

@@ -186,7 +186,7 @@ func TestPodsSayWhatTheyWaitFor(t *testing.T) {
 }
 
 func TestTheRollbackWindowEnds(t *testing.T) {
-	seen := rollbackWindow() // promoted 4 minutes ago; scaleDownDelay is 15 minutes
+	seen := rollbackWindow()
 	r := view.Of(seen)
 	if want := now().Add(11 * time.Minute); !r.WindowEnds(now()).Equal(want) {
 		t.Errorf("ends at %s, want %s", r.WindowEnds(now()), want)
@@ -196,10 +196,6 @@ func TestTheRollbackWindowEnds(t *testing.T) {
 	}
 	if r.Previous() != "v2.1.0" {
 		t.Errorf("%q served before, want v2.1.0", r.Previous())
-	}
-	seen.Model.Status.CandidateVersion = "v3"
-	if ends := view.Of(seen).WindowEnds(now()); !ends.IsZero() {
-		t.Errorf("lasts until %s while another release is under way", ends)
 	}
 	if first := view.Of(atRest()); !first.WindowEnds(now().Add(-96*time.Hour)).IsZero() || first.Previous() != "" {
 		t.Error("a first version can be taken back")
@@ -313,8 +309,8 @@ func rollbackWindow() view.Seen {
 	status.Phase, status.StableVersion, status.CandidateVersion = suokev1.ModelReady, "v2.2.0", ""
 	status.Traffic = []suokev1.TrafficShare{{Version: "v2.2.0", Weight: 100}}
 	condition(&seen, suokev1.ConditionProgressing, metav1.ConditionFalse, suokev1.ReasonPromoted, "v2.2.0 has all of the traffic; v2.1.0 is kept warm until 2026-11-24T12:11:00Z")
+	status.RollbackUntil = new(metav1.NewTime(now().Add(11 * time.Minute)))
 	promoted, superseded := &seen.Versions[0], &seen.Versions[1]
-	promoted.Spec.BlueGreen.ScaleDownDelay.Duration = 15 * time.Minute
 	promoted.Status.Phase, promoted.Status.Weight = suokev1.VersionProduction, 100
 	promoted.Status.PromotionHistory = append(promoted.Status.PromotionHistory, suokev1.Transition{
 		FromPhase: suokev1.VersionCanary, ToPhase: suokev1.VersionProduction, Timestamp: before(4 * time.Minute), Reason: "Promoted: v2.2.0 has all of the traffic",
@@ -330,10 +326,9 @@ func rollbackWindow() view.Seen {
 func backAtAWarmVersion() view.Seen {
 	seen := rollbackWindow()
 	seen.Model.Spec.Version, seen.Model.Status.StableVersion = "v2.1.0", "v2.1.0"
-	seen.Model.Status.Traffic[0].Version = "v2.1.0"
+	seen.Model.Status.Traffic[0].Version, seen.Model.Status.RollbackUntil = "v2.1.0", nil
 	condition(&seen, suokev1.ConditionProgressing, metav1.ConditionFalse, suokev1.ReasonPromoted, "v2.1.0 has all of the traffic; v2.2.0 is kept warm until 2026-11-24T12:09:00Z")
 	left, again := &seen.Versions[0], &seen.Versions[1]
-	again.Spec.BlueGreen.ScaleDownDelay.Duration = 10 * time.Minute
 	left.Status.Phase, left.Status.Weight = suokev1.VersionDeprecated, 0
 	left.Status.PromotionHistory = append(left.Status.PromotionHistory, suokev1.Transition{
 		FromPhase: suokev1.VersionProduction, ToPhase: suokev1.VersionDeprecated, Timestamp: before(time.Minute), Reason: "Superseded: v2.1.0 has all of the traffic",

@@ -30,9 +30,10 @@
 //
 // A Pod may be worse than others for good. The margin is how many times as bad as all others one more Pod is but for a
 // chance of α: learned from stable's Pods in history (Student's prediction bound for log-normal rates, less what chance and
-// spells make of them), else 1.7. What few Pods that differ much say is drawn towards a usual spread of 0.25 in the
-// logarithm, and the margin is at most 3, lest bad candidates stay. The replay rule tests against all candidates within the
-// margin; the young rule asks that more speaks for worse than for within it, which costs little time.
+// spells make of them), else 1.7, and at most that before three hours of three Pods are known. What few Pods that differ much
+// say is drawn towards a usual spread of 0.25 in the logarithm, and the margin is at most 3, lest bad candidates stay. The replay
+// rule tests against all candidates within the margin; the young rule asks that more speaks for worse than for within it, which
+// costs little time.
 //
 // # Fresh Pods, and sessions
 //

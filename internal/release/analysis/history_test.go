@@ -144,13 +144,18 @@ func TestWhatAHistoryTeaches(t *testing.T) {
 	if busy := nats(analysis.Step{Pods: 1, Share: 0.2}, analysis.Step{Pods: 1, Share: 0.5}); two >= one || busy <= one {
 		t.Errorf("one Pod takes %g nats, two together %g, one with half of the requests %g", one, two, busy)
 	}
-	differ := quiet(15, 4, func(pod int, age int64, c *analysis.Counts) {
+	worse := func(pod int, age int64, c *analysis.Counts) {
 		if pod < 2 && age%20 == 0 {
 			c.Failures++ // one more in 400 on top of one in 200
 		}
-	}).Learn(analysis.Config{})
-	if got := differ.Limits.Failures.Margin; got < 1.7 {
-		t.Errorf("Pods that differ by a half may be %g times as bad", got)
+	}
+	for hours, most := range map[int64]float64{1: 1.7, 15: 3} {
+		if got := quiet(hours, 4, worse).Learn(analysis.Config{}).Limits.Failures.Margin; got < 1.7 || got > most {
+			t.Errorf("Pods that differ by a half may be %g times as bad after %d hours", got, hours)
+		}
+		if got := quiet(hours, 4, func(int, int64, *analysis.Counts) {}).Learn(analysis.Config{}).Limits.Failures.Margin; got <= 1 || got > 1.4 {
+			t.Errorf("Pods that do not differ may be %g times as bad after %d hours", got, hours)
+		}
 	}
 	if old.Limits.Failures.WarmUp != 0 {
 		t.Errorf("no Pod's start is recorded, and %d s are left out", old.Limits.Failures.WarmUp)

@@ -3,9 +3,11 @@ package analysis
 import "math"
 
 const (
-	// marginPods that had requests for marginBlocks blocks of blockMinutes each are needed to learn how Pods differ.
+	// marginPods that had requests for marginBlocks blocks of marginBlock seconds each are needed to learn how Pods differ; with
+	// as few as someBlocks it is learned only whether they differ less than is usual.
 	marginPods   = 3
 	marginBlocks = 18
+	someBlocks   = 5
 	marginBlock  = 600
 	// priorSpread is the standard deviation in the logarithm that Pods are taken to have before they are seen, which counts
 	// like priorFreedom more Pods: few Pods say little, and by themselves they would now and then say anything.
@@ -18,11 +20,20 @@ const (
 // blocks are a Pod's counts of ten minutes each, by their number.
 type blocks map[int64]sample
 
-// margin is how many times as bad as all others together so many more Pods are but for a chance of α, if Pods' rates are
-// log-normal. The spread is that of Pods' whole rates, less what spells and chance make of it, which is seen from how a
-// Pod's share moves from one ten minutes to the next. 0 is that there are too few Pods.
+// margin is how many times as bad as all others together so many more Pods are but for a chance of α. 0 is that too little is
+// known.
 func (p *past) margin(of func(*hour) []uint16, fewest int, alpha float64) float64 {
-	pods, all := p.blocks(of)
+	if learned := p.spread(of, marginBlocks, fewest, alpha); learned > 0 {
+		return learned
+	}
+	return min(usualMargin, p.spread(of, someBlocks, fewest, alpha))
+}
+
+// spread is the margin by Pods with so many blocks, if Pods' rates are log-normal. Their spread is that of whole rates, less what
+// spells and chance make of it, which is seen from how a Pod's share moves from one block to the next. 0 is that there are too
+// few Pods.
+func (p *past) spread(of func(*hour) []uint16, least, fewest int, alpha float64) float64 {
+	pods, all := p.blocks(of, least)
 	if len(pods) < marginPods {
 		return 0
 	}
@@ -69,8 +80,8 @@ func beyondOthers(variance, ν, alpha float64) float64 {
 	return min(student(ν, alpha)*math.Sqrt(variance), student(ν+priorFreedom, alpha)*math.Sqrt(with))
 }
 
-// blocks of each Pod that had requests for long enough, and of all Pods.
-func (p *past) blocks(of func(*hour) []uint16) (pods []blocks, all blocks) {
+// blocks of each Pod that has enough of them, and of all Pods.
+func (p *past) blocks(of func(*hour) []uint16, least int) (pods []blocks, all blocks) {
 	all = blocks{}
 	for _, pod := range p.pods {
 		mine := blocks{}
@@ -85,7 +96,7 @@ func (p *past) blocks(of func(*hour) []uint16) (pods []blocks, all blocks) {
 		for block, s := range mine {
 			all[block] = all[block].plus(s)
 		}
-		if len(mine) >= marginBlocks {
+		if len(mine) >= least {
 			pods = append(pods, mine)
 		}
 	}

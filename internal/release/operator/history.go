@@ -70,7 +70,7 @@ type past struct {
 
 func newHistories(o *Operator, learned func(string)) *histories {
 	return &histories{
-		client: o.Client, live: o.Live, log: o.Log, clock: o.Now, learned: learned, shelf: hourShelf{o.disk()},
+		client: o.Client, live: o.Live, log: o.Log, clock: o.Now, learned: learned, shelf: o.disk(),
 		news: make(chan news, waitingNews), models: map[string]*past{}, learning: make(chan struct{}, 1),
 	}
 }

@@ -80,7 +80,7 @@ type block struct {
 	// long releases would fill the memory.
 	first, last int64
 	text        []byte
-	spooled     *spooled
+	spooled     analysis.Kept
 }
 
 func newRecordings(o *Operator) *recordings {
@@ -139,7 +139,7 @@ func (r *recording) putAway() {
 		return
 	}
 	last := &r.blocks[len(r.blocks)-1]
-	if last.spooled = r.spool.keep(last.text); last.spooled != nil {
+	if last.spooled = r.spool.Keep(last.text); last.spooled != nil {
 		last.text = nil
 	}
 }

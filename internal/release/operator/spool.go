@@ -27,17 +27,6 @@ type spool struct {
 	free   []int64
 }
 
-// hourShelf is the spool for the hours of histories.
-type hourShelf struct{ *spool }
-
-// Keep puts a text into the file, or returns nil.
-func (s hourShelf) Keep(text []byte) analysis.Kept {
-	if kept := s.keep(text); kept != nil {
-		return kept
-	}
-	return nil
-}
-
 // spooled is a text in the spool. Its pages are free again once nobody holds it.
 type spooled struct {
 	in    *spool
@@ -45,8 +34,8 @@ type spooled struct {
 	size  int
 }
 
-// keep puts a text into the file. It returns nil where that is not possible; the text stays in memory then.
-func (s *spool) keep(text []byte) *spooled {
+// Keep puts a text into the file. It returns nil where that is not possible; the text stays in memory then.
+func (s *spool) Keep(text []byte) analysis.Kept {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.broken {

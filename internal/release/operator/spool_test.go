@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"log/slog"
 	"os"
+	"runtime"
 	"path/filepath"
 	"testing"
 	"time"
@@ -34,7 +35,10 @@ func TestASpoolGivesBackWhatItKeeps(t *testing.T) {
 				continue
 			}
 			text := bytes.Repeat([]byte{byte(i + 1)}, rapid.IntRange(0, 3*pageSize).Draw(t, "size"))
-			kept := s.keep(text)
+			kept, err := s.write(text) // which is not dropped by itself
+			if err != nil {
+				t.Fatal(err)
+			}
 			pages += len(kept.pages)
 			most = max(most, pages)
 			all = append(all, keeping{text, kept})
@@ -54,11 +58,33 @@ func TestASpoolGivesBackWhatItKeeps(t *testing.T) {
 	})
 }
 
+func TestPagesThatNobodyHoldsAreFree(t *testing.T) {
+	t.Parallel()
+	s := &spool{log: slog.New(slog.DiscardHandler)}
+	defer func() { _ = s.file.Close() }()
+	free := func() int {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return len(s.free)
+	}
+	held := s.Keep([]byte("held"))
+	for tries := 0; free() == 0; tries++ {
+		if tries == 1000 {
+			t.Fatal("a thousand texts were let go, and no page is free")
+		}
+		s.Keep([]byte("let go"))
+		runtime.GC()
+	}
+	if text, err := held.Read(); err != nil || string(text) != "held" {
+		t.Errorf("what is held reads %q (%v)", text, err)
+	}
+}
+
 func TestASpoolLeavesNothingBehind(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("TMPDIR", dir)
 	s := &spool{log: slog.New(slog.DiscardHandler)}
-	if s.keep([]byte("text")) == nil {
+	if s.Keep([]byte("text")) == nil {
 		t.Fatal("it keeps nothing")
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {

@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"log/slog"
 	"os"
-	"runtime"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 

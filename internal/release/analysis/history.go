@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"cmp"
 	"maps"
 	"math"
 	"slices"
@@ -28,7 +29,7 @@ type pastPod struct {
 	first    int64
 	recorded bool
 	start    start
-	// heard is the latest second of a Pod that is not stable's.
+	// heard is the latest second since the history was read.
 	heard int64
 	// open hours by their number still take seconds; finished ones are packed.
 	open     map[int64]*hour
@@ -61,9 +62,11 @@ func (h *History) Whole() { h.whole = h.whole || h.last == 0 }
 // Missed says that seconds may have passed that were not added. A Pod that is heard soon after may have started in them.
 func (h *History) Missed() { h.missed = true }
 
-// Forget drops Pods that are to teach nothing.
-func (h *History) Forget(pods func(name string) bool) {
+// Forget drops Pods that are to teach nothing, and says whether there were any.
+func (h *History) Forget(pods func(name string) bool) bool {
+	before := len(h.pods)
 	maps.DeleteFunc(h.pods, func(name string, _ *pastPod) bool { return pods(name) })
+	return len(h.pods) < before
 }
 
 // Empty says whether nothing was added.
@@ -111,14 +114,14 @@ func (h *History) makeRoom() bool {
 		if !p.idle() {
 			continue
 		}
-		if idle++; eldest == "" || p.heard < h.pods[eldest].heard {
+		if idle++; eldest == "" || p.latest() < h.pods[eldest].latest() {
 			eldest = name
 		}
 	}
 	if idle < maxPods {
 		return true
 	}
-	gone := h.last-h.pods[eldest].heard > lateSeconds
+	gone := h.last-h.pods[eldest].latest() > lateSeconds
 	if gone {
 		delete(h.pods, eldest)
 	}
@@ -188,7 +191,7 @@ func (h *History) hour(unix int64, pod string) *hour {
 	if p == nil {
 		p = h.begin(unix, pod)
 	}
-	p.first = min(p.first, unix)
+	p.first, p.heard = min(p.first, unix), max(p.heard, unix)
 	if p.open[number] == nil {
 		p.open[number] = &hour{}
 	}
@@ -200,7 +203,7 @@ func over(number, unix int64) bool { return (number+1)*hourSeconds+lateSeconds <
 
 // finish packs the hours that are over, and forgets those that are too old.
 func (h *History) finish() {
-	for name, p := range h.pods {
+	for _, p := range h.pods {
 		for number, open := range p.open {
 			if over(number, h.last) {
 				p.finished[number] = h.putAway(open.pack())
@@ -208,9 +211,19 @@ func (h *History) finish() {
 			}
 		}
 		maps.DeleteFunc(p.finished, func(number int64, _ packed) bool { return number < h.last/hourSeconds-historyHours })
-		if p.idle() && h.last-max(p.first, p.heard) > historyHours*hourSeconds {
-			delete(h.pods, name)
-		}
+	}
+	h.forgetLongGone()
+}
+
+// forgetLongGone forgets Pods that have no hours any more, but for so many that were heard last: one that comes back must not be
+// taken for one that starts.
+func (h *History) forgetLongGone() {
+	gone := slices.DeleteFunc(slices.Collect(maps.Keys(h.pods)), func(name string) bool {
+		return !h.pods[name].idle() || h.last-h.pods[name].latest() <= historyHours*hourSeconds
+	})
+	slices.SortFunc(gone, func(a, b string) int { return cmp.Compare(h.pods[b].latest(), h.pods[a].latest()) })
+	for _, name := range gone[min(maxPods, len(gone)):] {
+		delete(h.pods, name)
 	}
 }
 
@@ -224,6 +237,9 @@ func (h *History) StartsKnown() bool {
 	}
 	return known >= enoughStarts
 }
+
+// latest is when a Pod was heard last, as far as is known.
+func (p *pastPod) latest() int64 { return max(p.first, p.heard) }
 
 // idle Pods have no hour as stable's.
 func (p *pastPod) idle() bool { return len(p.open)+len(p.finished) == 0 }

@@ -325,6 +325,21 @@ func TestStartsThatAreKnown(t *testing.T) {
 			add(h.Add, 0, 60, 2, "a", "b", "c")
 		}, true},
 		"Pods that may have served before": {func(h *analysis.History) { add(h.Add, 0, 60, 2, "a", "b", "c") }, false},
+		"Pods that were idle for days": {func(h *analysis.History) {
+			add(h.Add, 0, 60, 2, "a", "b", "c")
+			add(h.Add, 60*3600, 60, 2, "a", "b", "c")
+		}, false},
+		"Pods that were idle while another was busy": {func(h *analysis.History) {
+			add(h.Add, 0, 60, 2, "a", "b", "c")
+			add(h.Add, 60, 27*3600, 2, "a")
+			add(h.Add, 27*3600+60, 60, 2, "b", "c")
+		}, false},
+		"Pods whose hours there was no room for": {func(h *analysis.History) {
+			add(h.Add, 0, 60, 2, "b", "c")
+			add(h.Add, 60, 3600, 2, "a")
+			h.DropOldest()
+			add(h.Add, 3660, 60, 2, "b", "c")
+		}, false},
 		"one": {func(h *analysis.History) {
 			h.Whole()
 			add(h.Add, 0, 60, 2, "a")

@@ -17,15 +17,9 @@ func (h *History) DropOldest() bool {
 	if oldest >= latest {
 		return false
 	}
-	for name, p := range h.pods {
-		if p.idle() {
-			continue
-		}
+	for _, p := range h.pods {
 		delete(p.open, oldest)
 		delete(p.finished, oldest)
-		if p.idle() {
-			delete(h.pods, name)
-		}
 	}
 	return true
 }

@@ -45,6 +45,8 @@ type histories struct {
 type news struct {
 	model   string
 	seconds []heardSecond
+	// missed says that seconds before them were not passed on.
+	missed bool
 }
 
 // past is the history of one model.
@@ -54,7 +56,7 @@ type past struct {
 	model   *suokev1.AIModel
 	stable  rollout.ID
 	refused map[rollout.ID]rollout.Refusal
-	// gap says that seconds were not taken in.
+	// gap says that the latest seconds were not passed on.
 	gap atomic.Bool
 	// quantile and increase say what is slow.
 	quantile, increase float64
@@ -79,11 +81,17 @@ func (h *histories) of(model string) *past {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.models[model] == nil {
-		p := &past{lessons: map[string]*lesson{}, statistic: forStable(), savedAt: h.clock().Add(-spread(model, saveEvery))}
-		p.history.Shelve(h.shelf)
+		p := &past{savedAt: h.clock().Add(-spread(model, saveEvery))}
+		p.reset(h.shelf)
 		h.models[model] = p
 	}
 	return h.models[model]
+}
+
+// reset forgets all that was heard.
+func (p *past) reset(shelf analysis.Shelf) {
+	p.stable, p.pace, p.statistic, p.history, p.lessons = "", pace{}, forStable(), analysis.History{}, map[string]*lesson{}
+	p.history.Shelve(shelf)
 }
 
 // spread gives every model its own part of a time, so that not all are due at once.
@@ -112,6 +120,9 @@ func (h *histories) know(ctx context.Context, model *suokev1.AIModel, state roll
 	p := h.of(model.Name)
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.model != nil && p.model.UID != model.UID { // another one of the same name
+		p.reset(h.shelf)
+	}
 	if p.model == nil || p.model.UID != model.UID {
 		p.model, p.loaded = model.DeepCopy(), false
 	}
@@ -128,32 +139,35 @@ func (h *histories) know(ctx context.Context, model *suokev1.AIModel, state roll
 	p.stable, p.quantile, p.increase = state.Stable, how.LatencyQuantile, how.MaxLatencyIncrease
 	p.refused = maps.Clone(state.Refused)
 	for id := range p.refused { // also one that was stable for a while
-		p.history.Forget(func(pod string) bool { return strings.HasPrefix(pod, string(id)+"-") })
+		if p.history.Forget(func(pod string) bool { return strings.HasPrefix(pod, string(id)+"-") }) {
+			p.changed = true
+		}
 	}
 }
 
 // tell passes on complete seconds of a model. It does not wait.
 func (h *histories) tell(model string, seconds []heardSecond) {
+	p := h.of(model)
 	select {
-	case h.news <- news{model, seconds}:
+	case h.news <- news{model: model, seconds: seconds, missed: p.gap.Swap(false)}:
 	default:
-		h.of(model).gap.Store(true)
+		p.gap.Store(true)
 		h.log.Warn("the history of a model has a gap: too much waits to be taken in", "model", model)
 	}
 }
 
 // hear takes seconds of a model in.
-func (h *histories) hear(model string, seconds []heardSecond) {
-	p := h.of(model)
+func (h *histories) hear(n news) {
+	p := h.of(n.model)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.loaded {
 		return
 	}
-	if p.gap.Swap(false) {
+	if n.missed {
 		p.history.Missed()
 	}
-	for _, heard := range seconds {
+	for _, heard := range n.seconds {
 		slow := p.pace.slowAfter(p.quantile, p.increase) // of seconds before
 		second := analysis.Second{Unix: heard.unix}
 		for _, pod := range heard.pods {
@@ -200,7 +214,7 @@ func (h *histories) Start(ctx context.Context) error {
 	for {
 		select {
 		case n := <-h.news:
-			h.hear(n.model, n.seconds)
+			h.hear(n)
 		case <-ctx.Done():
 			writing.Wait()
 			h.saveAll()

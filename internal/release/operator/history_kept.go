@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -91,9 +93,10 @@ func (h *histories) write(ctx context.Context) {
 // due are the histories that have news and were not written since.
 func (h *histories) due(since time.Time) []*past {
 	h.mu.Lock()
-	defer h.mu.Unlock()
+	models := slices.Collect(maps.Values(h.models)) // one of them may be locked for as long as the API server takes to answer
+	h.mu.Unlock()
 	var all []*past
-	for _, p := range h.models {
+	for _, p := range models {
 		p.mu.Lock()
 		if p.changed && p.model != nil && !p.savedAt.After(since) {
 			all = append(all, p)

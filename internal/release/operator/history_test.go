@@ -92,7 +92,7 @@ func TestStablesPastIsWhatItsPodsDid(t *testing.T) {
 			if i == 119 {
 				took = 20 * time.Millisecond // slow beside the seconds before, and of no weight in them
 			}
-			h.hear("digits", []heardSecond{at(start+i, 10, took)})
+			h.hear(news{model: "digits", seconds: []heardSecond{at(start+i, 10, took)}})
 		}
 		past := h.statistic("digits")
 		if past.Last != start+119 || past.Failures.Past.Bad != 0 || past.Failures.Candidate.Requests != 0 {
@@ -140,7 +140,7 @@ func TestStartsAreKnownOfStableVersions(t *testing.T) {
 			for i, stable := range c.stable {
 				h.know(t.Context(), model, rollout.State{Stable: stable, Refused: c.refused}, suokev1.Analysis{})
 				for second := range int64(60) {
-					h.hear("digits", []heardSecond{at(start+int64(i)*60+second, 10, time.Millisecond)})
+					h.hear(news{model: "digits", seconds: []heardSecond{at(start+int64(i)*60+second, 10, time.Millisecond)}})
 				}
 			}
 			h.saveAll()
@@ -157,11 +157,35 @@ func TestStartsAreKnownOfStableVersions(t *testing.T) {
 func TestAnotherModelsHistoryIsNotRead(t *testing.T) {
 	on := newShelves()
 	h := remembering(t, on, func(string) {})
-	h.hear("digits", []heardSecond{at(1_700_000_000, 10, time.Millisecond)})
+	h.hear(news{model: "digits", seconds: []heardSecond{at(1_700_000_000, 10, time.Millisecond)}})
 	h.saveAll()
 	on.objects["digits-history"].OwnerReferences[0].UID = "of one that is gone"
 	if hours := remembering(t, on, func(string) {}).of("digits").history.PodHours(); hours != 0 {
 		t.Errorf("%v Pod-hours are read", hours)
+	}
+	another := digits()
+	another.UID = "2"
+	h.know(t.Context(), another, rollout.State{Stable: "v1"}, suokev1.Analysis{})
+	if hours := h.of("digits").history.PodHours(); hours != 0 {
+		t.Errorf("%v Pod-hours go over to another model of the same name", hours)
+	}
+}
+
+func TestAGapIsWhereSecondsWereNotPassedOn(t *testing.T) {
+	h := remembering(t, newShelves(), func(string) {})
+	tell := func() { h.tell("digits", []heardSecond{at(1_700_000_000, 10, time.Millisecond)}) }
+	for range waitingNews + 1 { // one more than there is room for
+		tell()
+	}
+	for i := range waitingNews {
+		if n := <-h.news; n.missed {
+			t.Errorf("seconds are missed before the news number %d, which was passed on as all before it", i)
+		}
+	}
+	tell()
+	tell()
+	if first, second := <-h.news, <-h.news; !first.missed || second.missed {
+		t.Errorf("seconds are missed before the next: %v, and before the one after it: %v", first.missed, second.missed)
 	}
 }
 
@@ -230,7 +254,7 @@ func TestWhatIsLearnedHoldsForAnHour(t *testing.T) {
 		}
 		time.Sleep(learnedFor)
 		for i := range int64(7200) {
-			h.hear("digits", []heardSecond{at(1_700_000_000+i, 10, time.Millisecond)})
+			h.hear(news{model: "digits", seconds: []heardSecond{at(1_700_000_000+i, 10, time.Millisecond)}})
 		}
 		if _, known := h.learn("digits", config, nil); known {
 			t.Error("it is known at once")
@@ -259,7 +283,7 @@ func TestWhatIsLearnedHoldsForAnHour(t *testing.T) {
 func TestAReleaseDoesNotWaitForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := remembering(t, newShelves(), func(string) {})
-		h.hear("digits", []heardSecond{at(1_700_000_000, 10, time.Millisecond)})
+		h.hear(news{model: "digits", seconds: []heardSecond{at(1_700_000_000, 10, time.Millisecond)}})
 		h.learning <- struct{}{} // others are being learned from
 		if _, known := h.learn("digits", analysis.Config{}, nil); known {
 			t.Error("it does not wait at all")

@@ -36,8 +36,7 @@ func (h *histories) learn(model string, config analysis.Config, steps []analysis
 			return l.config, true
 		}
 	}
-	if p.history.Empty() {
-		p.lessons = map[string]*lesson{key: {config: config, at: h.clock()}}
+	if p.history.Empty() { // there may be one in a moment
 		return config, true
 	}
 	p.lessons = map[string]*lesson{key: {asked: h.clock()}}

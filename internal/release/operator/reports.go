@@ -227,7 +227,7 @@ func (r *routers) tell() {
 	for model, followed := range r.followed {
 		complete := r.complete(model)
 		if seconds := r.ledger.told(model, complete); len(seconds) > 0 {
-			all = append(all, news{model, seconds})
+			all = append(all, news{model: model, seconds: seconds})
 		}
 		keep := complete - keepSeconds
 		if followed == atRest {

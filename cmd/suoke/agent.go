@@ -36,9 +36,9 @@ func newAgentCommand() *cobra.Command {
 		Short: "Run a reference agent: typed requests, answered by its model through the router",
 		Long: `A reference agent. Its model, its counter and its port come from the profile (agents.yaml).
 
-  curl -d '{"inputs": [[5.1, 3.5, 1.4, 0.2]]}' http://xiaoai-agent:8080/v1/infer
-  curl -d '{"inputs": {"age": 52, "bmi": 27.5}}' http://soer-agent:8080/v1/infer
-  curl -N -H 'Accept: text/event-stream' -d '{"inputs": [[1, 2], [3, 4]]}' http://xiaoai-agent:8080/v1/infer
+  curl -d '{"inputs": [[27.5]]}' http://soer-agent:8080/v1/infer
+  curl -d '{"inputs": {"bmi": 27.5}}' http://soer-agent:8080/v1/infer
+  curl -N -H 'Accept: text/event-stream' -d '{"inputs": [[27.5], [30]]}' http://soer-agent:8080/v1/infer
 
 A session (X-Session-ID, or a cookie suoke-session) goes with the request to its model.`,
 		Args: cobra.NoArgs,

@@ -31,7 +31,7 @@ func newAppCommand() *cobra.Command {
 		Short: "Run the public edge: /api/agents/<agent>/v1/… to the agents' Pods",
 		Long: `The public edge, behind the Ingress.
 
-  curl -d '{"inputs": [[5.1, 3.5, 1.4, 0.2]]}' http://suokelife-service/api/agents/xiaoai/v1/infer`,
+  curl -d '{"inputs": {"bmi": 27.5}}' http://suokelife-service/api/agents/soer/v1/infer`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runApp(cmd.Context(), o, slog.New(slog.NewTextHandler(os.Stderr, nil)))

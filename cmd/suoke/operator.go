@@ -48,14 +48,14 @@ func newOperatorCommand() *cobra.Command {
 		Use:   "operator",
 		Short: "Take model versions to all of the traffic, or back",
 		Long: `Reconciles AIModels and ModelVersions. A change of an AIModel's spec.version starts a release: the version is frozen,
-brought up and evaluated at weight 0, given traffic by its strategy, judged by the failures of its requests, and promoted
-or returned.
+brought up and evaluated at weight 0, given traffic by its strategy, judged by its failures, its slow answers and, where it is mirrored to, those that
+disagree with stable's, and promoted or returned.
 
   kubectl patch aimodel xiaoai-llm-model --type=merge -p '{"spec": {"version": "v2.2.0"}}'
   kubectl get aimodels,modelversions --watch
 
-All that it remembers of a model stands in the ConfigMap <model>-route, so that it may be killed at any time. Of several
-replicas one leads.`,
+All that a release needs stands in the ConfigMap <model>-route, and what stable's Pods did of late in <model>-history, so that
+the operator may be killed at any time. Of several replicas one leads.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runOperator(cmd.Context(), o, slog.New(slog.NewTextHandler(os.Stderr, nil)))

@@ -38,7 +38,7 @@ func newRolloutReplayCommand() *cobra.Command {
 		Use:   "replay FILE",
 		Short: "Judge the record of a release again, second by second",
 		Long: `Judge the record of a release again, and print the verdict of each second. FILE is a file of JSON lines, - for standard
-input, or a record in the registry such as records/xiaoai-digits:v2.1.0-1. The first line says what was compared, and each
+input, or a record in the registry such as records/xiaoai-llm-model:v2.2.0-1. The first line says what was compared, and each
 other one what a Pod answered in a second:
 
   {"stable":"v1","candidate":"v2"}
@@ -179,7 +179,7 @@ func (o *rolloutReplayOptions) open(ctx context.Context, name string) (io.ReadCl
 	file, err := os.Open(name) //nolint:gosec // the user names the file
 	if !errors.Is(err, os.ErrNotExist) || !strings.Contains(name, "records/") {
 		if err != nil {
-			return nil, fmt.Errorf("%w; write a file, - for standard input, or a record in the registry such as records/xiaoai-digits:v2.1.0-1", err)
+			return nil, fmt.Errorf("%w; write a file, - for standard input, or a record in the registry such as records/xiaoai-llm-model:v2.2.0-1", err)
 		}
 		return file, nil
 	}

@@ -103,9 +103,10 @@ func (e *Edge) index(w http.ResponseWriter, in *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	text := fmt.Sprintf(`Suoke Life. Agents: %s.
 
-  curl -d '{"inputs": [[1, 2, 3]]}' http://%s%s<agent>/v1/infer
+  curl -d '{"inputs": [[…]]}' http://%s%s<agent>/v1/infer
 
-inputs are rows of numbers, one a case, or one case by name: {"inputs": {"age": 52, "bmi": 27.5}}.
+inputs are rows of as many numbers as the agent's model takes, one row a case, or one case by the names of its features, such as
+{"inputs": {"bmi": 27.5}} for the example of soer.
 `, e.names(), in.Host, agentsPath)
 	_, _ = io.WriteString(w, text) //nolint:gosec // plain text runs nowhere; nobody to tell if the client has left
 }

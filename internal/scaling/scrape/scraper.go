@@ -93,7 +93,9 @@ func (s *Scraper) Round(ctx context.Context) {
 	group.SetLimit(parallel)
 	for _, t := range targets {
 		group.Go(func() error {
-			value, err := s.read(ctx, t)
+			soon, cancel := context.WithTimeout(ctx, deadline)
+			defer cancel()
+			value, err := s.read(soon, t)
 			if ctx.Err() == nil {
 				s.note(t, s.clock(), value, err)
 			}
@@ -158,8 +160,6 @@ func (s *Scraper) note(t Target, at time.Time, value float64, err error) {
 
 // read asks one Pod for its counter.
 func (s *Scraper) read(ctx context.Context, t Target) (float64, error) {
-	ctx, cancel := context.WithTimeout(ctx, deadline)
-	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, t.URL, nil)
 	if err != nil {
 		return 0, fmt.Errorf("asking %s: %w", t.URL, err)

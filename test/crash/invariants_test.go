@@ -23,6 +23,9 @@ const hearsay = 2 * time.Second
 // moment is the cluster as it stood after one change.
 type moment struct {
 	strategy suokev1.Strategy
+	// rivals says that two operators act at once: no write spans a route and a Deployment, so one of them may take away what the
+	// other gave traffic in the same moment.
+	rivals bool
 	// robbed says that somebody deleted stable's Deployment or Pods.
 	robbed   bool
 	ready    map[string]map[string]bool // Pods by version's ID
@@ -41,7 +44,7 @@ func (s *space) audit() []string {
 	changes := slices.Clone(s.changes)
 	s.mu.Unlock()
 	slices.SortStableFunc(changes, func(a, b change) int { return cmp.Compare(a.at, b.at) })
-	m := &moment{strategy: s.story.strategy, ready: map[string]map[string]bool{}, lost: map[string][]time.Time{}, replicas: map[string]int{}, passed: map[string]bool{}}
+	m := &moment{strategy: s.story.strategy, rivals: s.rivals, ready: map[string]map[string]bool{}, lost: map[string][]time.Time{}, replicas: map[string]int{}, passed: map[string]bool{}}
 	for _, c := range changes {
 		if c.at == s.begun {
 			m.wrong = nil // what was copied came in the order of copying
@@ -160,7 +163,7 @@ func (m *moment) capacity(c change) {
 	if !ok {
 		return
 	}
-	if weight := m.weights[d.Name]; m.replicas[d.Name]*100 < weight*replicas {
+	if weight := m.weights[d.Name]; !m.rivals && m.replicas[d.Name]*100 < weight*replicas {
 		m.say("revision %d leaves %s %d replicas with %d %% of the traffic", c.at, versionOf(d.Name), m.replicas[d.Name], weight)
 	}
 }

@@ -79,6 +79,7 @@ func killedForGood(l *life, req *http.Request) (*http.Response, error) {
 
 func (s *space) startPair(t *testing.T, elect bool, comes trouble) [2]*process {
 	t.Helper()
+	s.rivals = !elect
 	var pair [2]*process
 	for i := range pair {
 		pair[i] = &process{name: fmt.Sprintf("operator %d", i+1), elect: elect, trouble: comes}

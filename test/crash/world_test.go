@@ -117,6 +117,8 @@ type space struct {
 	// begun is the revision at which the story begins.
 	begun  int64
 	router *router
+	// rivals says that two operators act at once, by mistake.
+	rivals bool
 	// stir wakes the kubelet.
 	stir chan struct{}
 

@@ -48,8 +48,8 @@ func newOperatorCommand() *cobra.Command {
 		Use:   "operator",
 		Short: "Take model versions to all of the traffic, or back",
 		Long: `Reconciles AIModels and ModelVersions. A change of an AIModel's spec.version starts a release: the version is frozen,
-brought up and evaluated at weight 0, given traffic by its strategy, judged by its failures, its slow answers and, where it is mirrored to, those that
-disagree with stable's, and promoted or returned.
+brought up and evaluated at weight 0, given traffic by its strategy, judged by its failures, its slow answers and, where it is
+mirrored to, those that disagree with stable's, and promoted or returned.
 
   kubectl patch aimodel xiaoai-llm-model --type=merge -p '{"spec": {"version": "v2.2.0"}}'
   kubectl get aimodels,modelversions --watch

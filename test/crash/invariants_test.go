@@ -24,8 +24,9 @@ const hearsay = 2 * time.Second
 type moment struct {
 	strategy suokev1.Strategy
 	// rivals says that two operators act at once: no write spans a route and a Deployment, so one of them may take away what the
-	// other gave traffic in the same moment.
+	// other gave traffic in the same moment. raised is when weights rose, by version's ID.
 	rivals bool
+	raised map[string]time.Time
 	// robbed says that somebody deleted stable's Deployment or Pods.
 	robbed   bool
 	ready    map[string]map[string]bool // Pods by version's ID
@@ -44,7 +45,7 @@ func (s *space) audit() []string {
 	changes := slices.Clone(s.changes)
 	s.mu.Unlock()
 	slices.SortStableFunc(changes, func(a, b change) int { return cmp.Compare(a.at, b.at) })
-	m := &moment{strategy: s.story.strategy, rivals: s.rivals, ready: map[string]map[string]bool{}, lost: map[string][]time.Time{}, replicas: map[string]int{}, passed: map[string]bool{}}
+	m := &moment{strategy: s.story.strategy, rivals: s.rivals, raised: map[string]time.Time{}, ready: map[string]map[string]bool{}, lost: map[string][]time.Time{}, replicas: map[string]int{}, passed: map[string]bool{}}
 	for _, c := range changes {
 		if c.at == s.begun {
 			m.wrong = nil // what was copied came in the order of copying
@@ -135,6 +136,9 @@ func (m *moment) route(object *corev1.ConfigMap, c change) {
 	for _, v := range r.Versions {
 		weights[v.ID] = v.Weight
 		sum += v.Weight
+		if v.Weight > m.weights[v.ID] {
+			m.raised[v.ID] = c.seen
+		}
 		if state.Weights[rollout.ID(v.ID)] != v.Weight {
 			m.say("revision %d gives %s %d %%, and its state %v", at, v.Version, v.Weight, state.Weights)
 		}
@@ -163,7 +167,10 @@ func (m *moment) capacity(c change) {
 	if !ok {
 		return
 	}
-	if weight := m.weights[d.Name]; !m.rivals && m.replicas[d.Name]*100 < weight*replicas {
+	if m.rivals && c.seen.Sub(m.raised[d.Name]) < hearsay {
+		return
+	}
+	if weight := m.weights[d.Name]; m.replicas[d.Name]*100 < weight*replicas {
 		m.say("revision %d leaves %s %d replicas with %d %% of the traffic", c.at, versionOf(d.Name), m.replicas[d.Name], weight)
 	}
 }

@@ -88,8 +88,9 @@ func (h *histories) of(model string) *past {
 	return h.models[model]
 }
 
-// reset forgets all that was heard.
+// reset forgets the model and all that was heard of it.
 func (p *past) reset(shelf analysis.Shelf) {
+	p.model, p.loaded, p.changed = nil, false, false
 	p.stable, p.pace, p.statistic, p.history, p.lessons = "", pace{}, forStable(), analysis.History{}, map[string]*lesson{}
 	p.history.Shelve(shelf)
 }
@@ -123,8 +124,8 @@ func (h *histories) know(ctx context.Context, model *suokev1.AIModel, state roll
 	if p.model != nil && p.model.UID != model.UID { // another one of the same name
 		p.reset(h.shelf)
 	}
-	if p.model == nil || p.model.UID != model.UID {
-		p.model, p.loaded = model.DeepCopy(), false
+	if p.model == nil {
+		p.model = model.DeepCopy()
 	}
 	if !p.loaded {
 		p.load(ctx, h)

@@ -215,7 +215,7 @@ func (r *recording) unpack(b block, each func(recordfile.Entry) error) error {
 				}
 			}
 			pod := r.pods[number>>5]
-			pod.Counts = analysis.Counts{Requests: counts[0], Failures: counts[1], Slow: counts[2], Mirrored: counts[3], Disagreed: counts[4]}
+			pod.Counts = recordfile.OfShown(counts[:])
 			entry.Pods = append(entry.Pods, pod)
 		}
 		if !whole {

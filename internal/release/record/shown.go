@@ -18,11 +18,12 @@ func Shown(c analysis.Counts) []int64 {
 // ShownSecond is a second that is shown, for a statistic without a warm-up: what one leaves out is not among the counts.
 func ShownSecond(unix int64, stable, candidate []int64) analysis.Second {
 	return analysis.Second{Unix: unix, Pods: []analysis.PodSecond{
-		{Pod: "stable", Counts: ofShown(stable)}, {Pod: "candidate", Candidate: true, Counts: ofShown(candidate)},
+		{Pod: "stable", Counts: OfShown(stable)}, {Pod: "candidate", Candidate: true, Counts: OfShown(candidate)},
 	}}
 }
 
-func ofShown(shown []int64) analysis.Counts {
+// OfShown are the counts that are shown so.
+func OfShown(shown []int64) analysis.Counts {
 	var all [6]int64
 	copy(all[:], shown)
 	return analysis.Counts{Requests: all[0], Failures: all[1], Slow: all[2], Mirrored: all[3], Disagreed: all[4], Untimed: all[5]}

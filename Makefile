@@ -5,6 +5,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 TOOL := go tool -modfile=tools/go.mod
+# What failed is said once more at the end.
+TEST := $(TOOL) gotestsum --format-hide-empty-pkg
 CLUSTER := .local/cluster
 ONNXRUNTIME := build/onnxruntime/libonnxruntime.so.1
 # Go's record of the checkout needs git to trust it, which it does not under sudo.
@@ -90,13 +92,13 @@ test: unit e2e ## Run every test: unit, API server and end-to-end on a real clus
 
 .PHONY: unit
 unit: cluster onnxruntime ## Run the tests of packages; some start an API server
-	go test -race $$(go list ./... | grep -v '/test/\(crash\|scale\)$$')
-	go test ./test/crash ./test/scale
-	cd localcluster && go test ./internal/... ./cmd/localcluster
+	$(TEST) -- -race $$(go list ./... | grep -v '/test/\(crash\|scale\)$$')
+	$(TEST) -- ./test/crash ./test/scale
+	cd localcluster && $(subst tools/,../tools/,$(TEST)) -- ./internal/... ./cmd/localcluster
 
 .PHONY: e2e
 e2e: cluster images models ## Run the end-to-end tests on a cluster of their own
-	go test -count=1 -timeout=50m -parallel=4 -v ./test/e2e -e2e
+	$(TEST) --format=testname -- -count=1 -timeout=50m -parallel=4 ./test/e2e -e2e
 
 .PHONY: crash
 crash: cluster ## Break the operator at every write and call of every kind of release (make unit takes a sample)

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -254,6 +255,15 @@ var sentences = []sentence{
 	{`when the Deployment of (v\d+) is deleted`, func(t *testing.T, p *play, a []string) {
 		p.moveOn()
 		p.run(t, "kubectl", "delete", "deployment", "-n", namespace, p.id(a[0]))
+		// A script may delete the other version's next, and clients are promised nothing while no Pod at all is ready.
+		eventually(t, 2*time.Minute, func(ctx context.Context) string {
+			var again appsv1.Deployment
+			err := p.client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: p.id(a[0])}, &again)
+			if err != nil || again.Status.ReadyReplicas == 0 {
+				return fmt.Sprintf("%s\nno Pod of %s came back: %v", p.line, a[0], err)
+			}
+			return ""
+		})
 	}},
 	{`when (nothing happens|every Pod is ready|the routers confirm|\w+ pass|the candidate answered .+|the evaluation of v\d+'? is (Running|Passed).*|` +
 		`(v|r)\d+ has \d+ .+)`, byItself},

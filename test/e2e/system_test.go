@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -48,7 +49,7 @@ func TestSystem(t *testing.T) {
 		t.Skip("needs a cluster: run make e2e, or give -e2e")
 	}
 	s := start(t)
-	for _, part := range []struct {
+	for i, part := range []struct {
 		name string
 		run  func(*testing.T, *system)
 		// fatal parts must pass for the next ones to mean anything.
@@ -72,7 +73,7 @@ func TestSystem(t *testing.T) {
 		{"the system is deployed by hand, and again", deploysByHand, false},
 	} {
 		if !t.Run(part.name, func(t *testing.T) { part.run(t, s) }) {
-			s.dump(t)
+			s.dump(t, i+1)
 			if part.fatal {
 				t.Fatalf("%s: nothing after it can be told", part.name)
 			}
@@ -165,18 +166,24 @@ func eventually(t *testing.T, within time.Duration, ask func(context.Context) (p
 	}
 }
 
-// dump logs what a person would look at first.
-func (s *system) dump(t *testing.T) {
+// dump writes what a person would look at first to a file, and logs where it is.
+func (s *system) dump(t *testing.T, part int) {
 	t.Helper()
+	var seen strings.Builder
 	for _, args := range [][]string{
 		{"get", "pods,hpa,aimodels,modelversions,modelregistries,jobs", "-n", namespace, "-o", "wide"},
 		{"get", "events", "-n", namespace, "--sort-by=.lastTimestamp"},
-		{"logs", "-n", namespace, "deployment/suoke-operator", "--tail=80"},
-		{"logs", "-n", namespace, "deployment/model-router", "--tail=30"},
+		{"logs", "-n", namespace, "deployment/suoke-operator", "--tail=200"},
+		{"logs", "-n", namespace, "-l", "app.kubernetes.io/component=router", "--prefix", "--tail=100"},
 	} {
 		out, err := s.try(t, "kubectl", args...)
-		t.Logf("kubectl %s: %v\n%s", strings.Join(args, " "), err, out)
+		fmt.Fprintf(&seen, "$ kubectl %s\n%s(%v)\n\n", strings.Join(args, " "), out, err)
 	}
+	file := filepath.Join(s.root, "build", fmt.Sprintf("e2e-failure-%d.txt", part))
+	if err := os.WriteFile(file, []byte(seen.String()), 0o644); err != nil {
+		t.Error(err)
+	}
+	t.Logf("what the cluster said then is in %s", file)
 }
 
 // decode reads a JSON document that a program printed after its commentary.

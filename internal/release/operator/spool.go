@@ -21,10 +21,10 @@ type spool struct {
 
 	mu   sync.Mutex
 	file *os.File
-	// broken says that there is no file to be had; pages is how many the file has, free those that nobody holds.
-	broken bool
-	pages  int64
-	free   []int64
+	// pages is how many the file has, free those that nobody holds; failing says that the last text could not be kept.
+	pages   int64
+	free    []int64
+	failing bool
 }
 
 // spooled is a text in the spool. Its pages are free again once nobody holds it.
@@ -34,17 +34,16 @@ type spooled struct {
 	size  int
 }
 
-// Keep puts a text into the file. It returns nil where that is not possible; the text stays in memory then.
+// Keep puts a text into the file. It returns nil where that is not possible now, as on a disk that is full; the text stays
+// in memory then.
 func (s *spool) Keep(text []byte) analysis.Kept {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.broken {
-		return nil
-	}
 	kept, err := s.write(text)
-	if err != nil {
-		s.broken = true
-		s.log.Warn("what releases are judged on, and histories, are kept in memory", "error", err)
+	if err != nil && !s.failing {
+		s.log.Warn("what releases are judged on, and histories, are kept in memory for now", "error", err)
+	}
+	if s.failing = err != nil; s.failing {
 		return nil
 	}
 	runtime.AddCleanup(kept, s.drop, kept.pages)
@@ -73,6 +72,7 @@ func (s *spool) write(text []byte) (*spooled, error) {
 		}
 		kept.pages = append(kept.pages, page)
 		if _, err := s.file.WriteAt(rest[:min(pageSize, len(rest))], page*pageSize); err != nil {
+			s.free = append(s.free, kept.pages...)
 			return nil, fmt.Errorf("writing to the spool: %w", err)
 		}
 	}

@@ -2,6 +2,7 @@ package operator
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -77,6 +78,36 @@ func TestPagesThatNobodyHoldsAreFree(t *testing.T) {
 	}
 	if text, err := held.Read(); err != nil || string(text) != "held" {
 		t.Errorf("what is held reads %q (%v)", text, err)
+	}
+}
+
+// TestASpoolKeepsAgain once the disk that failed takes texts again, and loses no page over it.
+func TestASpoolKeepsAgain(t *testing.T) {
+	t.Parallel()
+	s := &spool{log: slog.New(slog.DiscardHandler)}
+	whole := s.Keep([]byte("whole"))
+	disk := s.file
+	full, err := os.Open(os.DevNull) // which takes no writes
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.file = full
+	if s.Keep(make([]byte, 3*pageSize)) != nil {
+		t.Fatal("it says that it kept what it could not write")
+	}
+	s.file = disk
+	defer func() { _ = errors.Join(disk.Close(), full.Close()) }()
+	again := s.Keep([]byte("again"))
+	if again == nil {
+		t.Fatal("it keeps nothing any more")
+	}
+	for want, kept := range map[string]analysis.Kept{"whole": whole, "again": again} {
+		if text, err := kept.Read(); err != nil || string(text) != want {
+			t.Errorf("%q reads %q (%v)", want, text, err)
+		}
+	}
+	if s.pages != 2 {
+		t.Errorf("the file has %d pages for two texts of one", s.pages)
 	}
 }
 

@@ -153,7 +153,7 @@ func (e *Edge) relay(ctx context.Context, deadline *server.Deadline, w http.Resp
 	if err != nil {
 		return unread(w, err)
 	}
-	res, _, err := e.client.Do(pods, outgoing(ctx, in, body), nil)
+	res, _, err := e.client.Do(pods, outgoing(ctx, in, body), balance.Stale, nil)
 	if err != nil {
 		return failed(ctx, w, in, err)
 	}

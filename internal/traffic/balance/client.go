@@ -53,20 +53,34 @@ func NewClient() *Client {
 // Broken is told of each attempt that ended without an answer: the Pod, how long it took, and why.
 type Broken func(pod string, took time.Duration, err error)
 
+// Repeats says when a request that got no answer is sent again. What could not be sent at all always is.
+type Repeats int
+
+const (
+	// Never: a Pod may have acted on it. It gets a connection of its own, as one that was kept may turn out to be closed.
+	Never Repeats = iota
+	// Stale: where a kept connection broke before the first byte of an answer; most likely it was closed already.
+	Stale
+	// Unanswered: once more, where any connection broke before the first byte. The request may be acted on twice.
+	Unanswered
+)
+
 // Do sends the request to an endpoint of the Set and returns the answer and the Pod that gave it. A refused connection
-// is tried at another endpoint. A reset on a kept-alive connection, before the first byte of an answer, is tried again
-// if the request can be sent again: it has no body, or GetBody; where no other endpoint is left, on a new connection. The endpoint counts as busy until the answer's body is
-// closed. From then on, or once an error was returned, nothing reads what GetBody of a body with a known length gave.
-// broken, if not nil, is called for every failed attempt, also the last. The request's URL needs no host.
-func (c *Client) Do(set *Set, req *http.Request, broken Broken) (*http.Response, string, error) {
+// is tried at another endpoint; one that broke without an answer too, if repeats allows it and the request can be sent
+// again: it has no body, or GetBody. A kept connection is, where no other endpoint is left, tried again on a new one. The
+// endpoint counts as busy until the answer's body is closed. From then on, or once an error was returned, nothing reads
+// what GetBody of a body with a known length gave. broken, if not nil, is called for every failed attempt, also the last.
+// The request's URL needs no host.
+func (c *Client) Do(set *Set, req *http.Request, repeats Repeats, broken Broken) (*http.Response, string, error) {
 	body := replayable(req)
 	var tried []*Endpoint
-	fresh := false
-	for attempts := 1; ; attempts++ {
+	pod, failed := "", ErrNoEndpoint
+	fresh := repeats == Never
+	for range maxAttempts {
 		start := time.Now()
 		e := set.Pick(start, tried...)
 		if e == nil {
-			return nil, "", ErrNoEndpoint
+			break
 		}
 		answer, stage, err := c.attempt(e, req, body, fresh)
 		if err == nil {
@@ -80,15 +94,19 @@ func (c *Client) Do(set *Set, req *http.Request, broken Broken) (*http.Response,
 		if stage == dialing && req.Context().Err() == nil {
 			e.Rest(time.Now())
 		}
-		tried = append(tried, e)
-		left := set.Ready() > len(tried)
-		if !again(req.Context(), stage, body) || attempts == maxAttempts || !left && stage != reused {
-			return nil, e.Pod, err
+		pod, failed, tried = e.Pod, err, append(tried, e)
+		left := set.others(tried)
+		if !again(req.Context(), stage, body, repeats) || !left && stage != stale {
+			break
+		}
+		if stage == unanswered {
+			repeats = Stale // a request that breaks Pods should not break many
 		}
 		if !left {
 			fresh, tried = true, nil
 		}
 	}
+	return nil, pod, failed
 }
 
 // stage is how far an attempt came.
@@ -97,20 +115,38 @@ type stage int
 const (
 	// dialing: no connection, so nothing was sent.
 	dialing stage = iota
-	// reused: a kept-alive connection broke before the first byte of an answer; most likely it was closed already.
-	reused
-	// sent: a new connection broke, or any after the first byte of an answer. The request may have been acted on.
-	sent
+	// stale: a kept-alive connection broke before the first byte of an answer.
+	stale
+	// unanswered: a new one did.
+	unanswered
+	// begun: an answer broke off.
+	begun
 )
 
-func again(ctx context.Context, s stage, body *body) bool {
+func again(ctx context.Context, s stage, body *body, repeats Repeats) bool {
 	switch {
-	case ctx.Err() != nil || s == sent:
+	case ctx.Err() != nil:
 		return false
 	case s == dialing:
 		return body.canSendAgain() || !body.touched()
+	case s == stale:
+		return repeats >= Stale && body.canSendAgain()
+	case s == unanswered:
+		return repeats == Unanswered && body.canSendAgain()
 	default:
-		return body.canSendAgain()
+		return false
+	}
+}
+
+// broke is the stage of an attempt that had a connection.
+func broke(reused, answered bool) stage {
+	switch {
+	case answered:
+		return begun
+	case reused:
+		return stale
+	default:
+		return unanswered
 	}
 }
 
@@ -122,7 +158,7 @@ func (c *Client) attempt(e *Endpoint, req *http.Request, b *body, fresh bool) (*
 	url.Scheme, url.Host = "http", e.Host
 	out.URL = &url
 	if err := b.attach(out); err != nil {
-		return nil, sent, err
+		return nil, begun, err
 	}
 	if b.fits(req.ContentLength) {
 		return c.wires.roundTrip(e.Host, out, fresh)
@@ -146,13 +182,11 @@ func traced(over http.RoundTripper, req *http.Request) (*http.Response, stage, e
 	answer, err := over.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
 	switch {
 	case err == nil:
-		return answer, sent, nil
+		return answer, begun, nil
 	case !got.Load():
 		return nil, dialing, err
-	case kept.Load() && !answered.Load():
-		return nil, reused, err
 	default:
-		return nil, sent, err
+		return nil, broke(kept.Load(), answered.Load()), err
 	}
 }
 

@@ -79,7 +79,7 @@ func TestARefusedConnectionIsTriedElsewhere(t *testing.T) {
 			set.Update([]balance.Address{refusing(t, "dead"), refusing(t, "dead too"), backend(t, "alive", echo)})
 			client, broken := balance.NewClient(), 0
 			for range 20 {
-				res, pod, err := client.Do(&set, post(t, body()), func(string, time.Duration, error) { broken++ })
+				res, pod, err := client.Do(&set, post(t, body()), balance.Stale, func(string, time.Duration, error) { broken++ })
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -94,21 +94,89 @@ func TestARefusedConnectionIsTriedElsewhere(t *testing.T) {
 	}
 }
 
-func TestANewConnectionThatBreaksIsNotTriedAgain(t *testing.T) {
-	var asked atomic.Int32
-	breaks := func(w http.ResponseWriter, r *http.Request) {
-		asked.Add(1)
-		reset(w, r)
+func TestANewConnectionThatBreaksIsTriedOnceMoreIfThatIsAllowed(t *testing.T) {
+	for name, c := range map[string]struct {
+		repeats balance.Repeats
+		asked   int32
+	}{
+		"not, if it may not be repeated":                        {balance.Never, 1},
+		"not, as the Pod may have acted on the request":         {balance.Stale, 1},
+		"at another Pod, and then no more, as Pods break of it": {balance.Unanswered, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var asked atomic.Int32
+			breaks := func(w http.ResponseWriter, r *http.Request) {
+				asked.Add(1)
+				reset(w, r)
+			}
+			var set balance.Set
+			set.Update([]balance.Address{backend(t, "a", breaks), backend(t, "b", breaks), backend(t, "c", breaks)})
+			var pods []string
+			res, pod, err := balance.NewClient().Do(&set, post(t, strings.NewReader("x")), c.repeats, func(pod string, _ time.Duration, _ error) { pods = append(pods, pod) })
+			if err == nil {
+				res.Body.Close()
+				t.Fatal("a reset gave an answer")
+			}
+			if asked.Load() != c.asked || len(pods) != int(c.asked) || pod != pods[len(pods)-1] || len(pods) == 2 && pods[0] == pods[1] {
+				t.Errorf("asked %d times, broken at %v (last %q), want %d attempts, each at another Pod", asked.Load(), pods, pod, c.asked)
+			}
+		})
 	}
+}
+
+func TestAPodThatDiesLosesNoRequestThatMayBeRepeated(t *testing.T) {
 	var set balance.Set
-	set.Update([]balance.Address{backend(t, "a", breaks), backend(t, "b", breaks)})
-	res, pod, err := balance.NewClient().Do(&set, post(t, strings.NewReader("x")), nil)
-	if err == nil {
-		res.Body.Close()
-		t.Fatal("a reset gave an answer")
+	set.Update([]balance.Address{backend(t, "dies", reset), backend(t, "lives", echo)})
+	client := balance.NewClient()
+	for range 4 {
+		res, pod, err := client.Do(&set, post(t, strings.NewReader("hello")), balance.Unanswered, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := text(t, res); got != "hello" || pod != "lives" {
+			t.Errorf("%s answered %q", pod, got)
+		}
 	}
-	if asked.Load() != 1 || pod == "" {
-		t.Errorf("asked %d times (last %q), want once: the Pod may have acted on the request", asked.Load(), pod)
+}
+
+func TestWhatMayNotBeRepeatedIsSentOnce(t *testing.T) {
+	var asked atomic.Int32
+	var set balance.Set
+	set.Update([]balance.Address{backend(t, "only", func(w http.ResponseWriter, r *http.Request) {
+		if asked.Add(1) > 1 {
+			reset(w, r)
+			return
+		}
+		echo(w, r)
+	})})
+	client := balance.NewClient()
+	res, _, err := client.Do(&set, post(t, strings.NewReader("x")), balance.Never, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text(t, res)
+	if res, _, err = client.Do(&set, post(t, strings.NewReader("x")), balance.Never, nil); err == nil {
+		res.Body.Close()
+		t.Error("a reset gave an answer")
+	}
+	if asked.Load() != 2 {
+		t.Errorf("two requests reached the Pod %d times", asked.Load())
+	}
+}
+
+// TestTheEndpointsMayChangeMeanwhile: whoever takes a vanished Pod's place is asked.
+func TestTheEndpointsMayChangeMeanwhile(t *testing.T) {
+	var set balance.Set
+	alive := backend(t, "alive", echo)
+	set.Update([]balance.Address{refusing(t, "vanished")})
+	res, pod, err := balance.NewClient().Do(&set, post(t, strings.NewReader("hello")), balance.Stale, func(string, time.Duration, error) {
+		set.Update([]balance.Address{alive})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := text(t, res); got != "hello" || pod != "alive" {
+		t.Errorf("%s answered %q", pod, got)
 	}
 }
 
@@ -136,7 +204,7 @@ func TestAKeptConnectionThatBreaksIsTriedElsewhere(t *testing.T) {
 			kept := make(chan struct{})
 			req := post(t, c.body())
 			req = req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{PutIdleConn: func(error) { close(kept) }}))
-			res, _, err := client.Do(&set, req, nil)
+			res, _, err := client.Do(&set, req, balance.Stale, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -148,7 +216,7 @@ func TestAKeptConnectionThatBreaksIsTriedElsewhere(t *testing.T) {
 			set.Update([]balance.Address{flaky, backend(t, "steady", echo)})
 			var pods []string
 			for len(pods) == 0 {
-				res, pod, err := client.Do(&set, post(t, c.body()), func(pod string, _ time.Duration, _ error) { pods = append(pods, pod) })
+				res, pod, err := client.Do(&set, post(t, c.body()), balance.Stale, func(pod string, _ time.Duration, _ error) { pods = append(pods, pod) })
 				if (err == nil) != (c.again || pod == "steady") {
 					t.Fatalf("%s: %v", pod, err)
 				}
@@ -167,12 +235,12 @@ func TestAnEndpointIsBusyUntilTheBodyIsClosed(t *testing.T) {
 	var set balance.Set
 	set.Update([]balance.Address{backend(t, "a", echo), backend(t, "b", echo)})
 	client := balance.NewClient()
-	first, busy, err := client.Do(&set, post(t, strings.NewReader("x")), nil)
+	first, busy, err := client.Do(&set, post(t, strings.NewReader("x")), balance.Stale, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for range 4 {
-		res, pod, err := client.Do(&set, post(t, strings.NewReader("x")), nil)
+		res, pod, err := client.Do(&set, post(t, strings.NewReader("x")), balance.Stale, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -184,7 +252,7 @@ func TestAnEndpointIsBusyUntilTheBodyIsClosed(t *testing.T) {
 	first.Body.Close()
 	first.Body.Close()
 	for _, a := range []string{"", ""} {
-		res, pod, err := client.Do(&set, post(t, strings.NewReader(a)), nil)
+		res, pod, err := client.Do(&set, post(t, strings.NewReader(a)), balance.Stale, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -209,7 +277,7 @@ func TestTheCallersEndIsNotTriedAgain(t *testing.T) {
 		<-arrived
 		cancel()
 	}()
-	res, _, err := balance.NewClient().Do(&set, post(t, nil).WithContext(ctx), nil)
+	res, _, err := balance.NewClient().Do(&set, post(t, nil).WithContext(ctx), balance.Stale, nil)
 	if err == nil {
 		res.Body.Close()
 	}
@@ -219,7 +287,7 @@ func TestTheCallersEndIsNotTriedAgain(t *testing.T) {
 }
 
 func TestNoEndpoint(t *testing.T) {
-	res, _, err := balance.NewClient().Do(&balance.Set{}, post(t, nil), nil)
+	res, _, err := balance.NewClient().Do(&balance.Set{}, post(t, nil), balance.Stale, nil)
 	if err == nil {
 		res.Body.Close()
 	}
@@ -249,13 +317,13 @@ func TestAKeptConnectionThatBreaksIsReplacedWhereThereIsOnePod(t *testing.T) {
 				echo(w, r)
 			})})
 			client := balance.NewClient()
-			res, _, err := client.Do(&set, post(t, strings.NewReader("x")), nil)
+			res, _, err := client.Do(&set, post(t, strings.NewReader("x")), balance.Stale, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			text(t, res)
 			resets.Store(c.resets)
-			res, _, err = client.Do(&set, post(t, strings.NewReader("hello")), nil)
+			res, _, err = client.Do(&set, post(t, strings.NewReader("hello")), balance.Stale, nil)
 			if (err == nil) != c.whole {
 				t.Fatalf("got %v", err)
 			}

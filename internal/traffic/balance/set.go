@@ -2,7 +2,7 @@
 // one that refuses. Every hop between our own processes uses it, because connections that are kept alive through a
 // ClusterIP would leave new Pods idle. It promises that a Pod that is terminating or not ready gets nothing, that Pods
 // with equally many requests in flight take turns, and that a request is sent again only where no Pod can have acted on
-// it or the caller said that it may be repeated. It counts what this process sends; it does not know of other senders.
+// it or the caller said that it may be repeated (Repeats). It counts what this process sends; it does not know of other senders.
 //
 // Set and Client know no Kubernetes; Directory fills Sets from EndpointSlices.
 package balance
@@ -86,6 +86,11 @@ func (s *Set) Update(addresses []Address) {
 
 // Ready is the number of endpoints.
 func (s *Set) Ready() int { return len(s.list()) }
+
+// others says whether there is an endpoint that was not tried.
+func (s *Set) others(tried []*Endpoint) bool {
+	return slices.ContainsFunc(s.list(), func(e *Endpoint) bool { return !slices.Contains(tried, e) })
+}
 
 // Pick returns the endpoint with the fewest requests in flight, of equals the one that waited longest, and counts a
 // request in flight there until Release. Endpoints in tried are left out, resting ones taken only if no other is left.

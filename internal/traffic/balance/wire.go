@@ -72,24 +72,20 @@ func (p *wires) roundTrip(host string, req *http.Request, fresh bool) (*http.Res
 	req.Close = fresh
 	stop := context.AfterFunc(ctx, func() { _ = w.SetDeadline(time.Unix(1, 0)) }) // whoever waits at the connection is told
 	sending := p.start(w, req)
-	res, begun, err := w.receive(req)
+	res, answered, err := w.receive(req)
 	if err != nil {
 		stop()
 		_ = w.Close() // it is of no use
-		if unsent := sending.wait(); !begun && unsent != nil {
+		if unsent := sending.wait(); !answered && unsent != nil {
 			err = unsent
 		}
-		err = orCause(ctx, err)
-		if reuses && !begun {
-			return nil, reused, err
-		}
-		return nil, sent, err
+		return nil, broke(reuses, answered), orCause(ctx, err)
 	}
 	res.Body = &wireBody{
 		ReadCloser: res.Body, ctx: ctx, wires: p, wire: w, host: host, stop: stop, sending: sending,
 		keep: !res.Close && !fresh, whole: res.Body == http.NoBody,
 	}
-	return res, sent, nil
+	return res, begun, nil
 }
 
 // orCause is why the caller gave up, if it did: the connection's own error is then only what that did to it.
@@ -156,8 +152,8 @@ func (p *wires) send(w *wire, req *http.Request) error {
 	return out.Flush()
 }
 
-// receive reads an answer's header; begun says that a first byte came.
-func (w *wire) receive(req *http.Request) (res *http.Response, begun bool, err error) {
+// receive reads an answer's header; answered says that a first byte came.
+func (w *wire) receive(req *http.Request) (res *http.Response, answered bool, err error) {
 	w.left = maxAnswerHeader
 	defer func() { w.left = -1 }()
 	if _, err := w.in.Peek(1); err != nil {

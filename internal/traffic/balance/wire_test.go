@@ -81,7 +81,7 @@ func TestAConnectionIsUsedAgainOnlyWhereItMayBe(t *testing.T) {
 			var set balance.Set
 			set.Update([]balance.Address{at})
 			client := balance.NewClient()
-			res, _, err := client.Do(&set, post(t, strings.NewReader("x")), nil)
+			res, _, err := client.Do(&set, post(t, strings.NewReader("x")), balance.Stale, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -91,7 +91,7 @@ func TestAConnectionIsUsedAgainOnlyWhereItMayBe(t *testing.T) {
 				}
 			}
 			_ = res.Body.Close()
-			res, _, err = client.Do(&set, post(t, strings.NewReader("x")), func(_ string, _ time.Duration, err error) {
+			res, _, err = client.Do(&set, post(t, strings.NewReader("x")), balance.Stale, func(_ string, _ time.Duration, err error) {
 				t.Errorf("an attempt broke: %v", err)
 			})
 			if err != nil {
@@ -117,7 +117,7 @@ func TestAnAnswerThatIsNone(t *testing.T) {
 			var set balance.Set
 			set.Update([]balance.Address{at})
 			broken := 0
-			res, pod, err := balance.NewClient().Do(&set, post(t, strings.NewReader("x")), func(string, time.Duration, error) { broken++ })
+			res, pod, err := balance.NewClient().Do(&set, post(t, strings.NewReader("x")), balance.Stale, func(string, time.Duration, error) { broken++ })
 			if err == nil {
 				_ = res.Body.Close()
 			}
@@ -132,7 +132,7 @@ func TestABodyThatBreaksOffIsAnError(t *testing.T) {
 	at, _ := raw(t, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
 	var set balance.Set
 	set.Update([]balance.Address{at})
-	res, _, err := balance.NewClient().Do(&set, post(t, strings.NewReader("x")), nil)
+	res, _, err := balance.NewClient().Do(&set, post(t, strings.NewReader("x")), balance.Stale, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +154,7 @@ func TestACancelReachesTheEndpointInMidAnswer(t *testing.T) {
 	var set balance.Set
 	set.Update([]balance.Address{at})
 	ctx, cancel := context.WithCancel(t.Context())
-	res, _, err := balance.NewClient().Do(&set, post(t, strings.NewReader("x")).WithContext(ctx), nil)
+	res, _, err := balance.NewClient().Do(&set, post(t, strings.NewReader("x")).WithContext(ctx), balance.Stale, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,7 +233,7 @@ func TestABodyIsSentWhileItsAnswerComes(t *testing.T) {
 	var set balance.Set
 	set.Update([]balance.Address{at})
 	req, _ := postHuge(t)
-	res, _, err := balance.NewClient().Do(&set, req, nil)
+	res, _, err := balance.NewClient().Do(&set, req, balance.Stale, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -267,7 +267,7 @@ func TestABodyIsLeftAloneOnceItsRequestIsOver(t *testing.T) {
 			set.Update([]balance.Address{at})
 			req, closed := postHuge(t)
 			got := 0
-			res, _, err := balance.NewClient().Do(&set, req.WithContext(ctx), nil)
+			res, _, err := balance.NewClient().Do(&set, req.WithContext(ctx), balance.Stale, nil)
 			if err == nil {
 				got = res.StatusCode
 				_ = res.Body.Close()

@@ -33,6 +33,22 @@ type exchange struct {
 	sessionHash uint64
 }
 
+// read reads the request's body, unless that was done. It must come within the time that the client allows, as far as it is
+// read later too.
+func (x *exchange) read(w http.ResponseWriter) error {
+	if x.isRead {
+		return nil
+	}
+	x.isRead = true
+	if x.in.ContentLength != 0 {
+		// Once the body is read to its end, net/http takes the deadline away. A writer that knows none has the whole body.
+		_ = http.NewResponseController(w).SetReadDeadline(x.start.Add(x.allowed))
+	}
+	var err error
+	x.body, err = x.router.read(x.in)
+	return err
+}
+
 // understudy returns who is asked when v fails, or nil: v is stable, or the request may not or cannot be repeated.
 func (x *exchange) understudy(p *plan, v *version) *version {
 	under := p.understudy(v)
@@ -93,7 +109,7 @@ func (x *exchange) ask(ctx context.Context, v *version) *answer {
 	var lost *outcome
 	var at string
 	//nolint:bodyclose // the answer's close closes it
-	res, pod, err := x.router.client.Do(v.pods, x.outgoing(ctx), func(pod string, _ time.Duration, _ error) {
+	res, pod, err := x.router.client.Do(v.pods, x.outgoing(ctx), x.repeats(v), func(pod string, _ time.Duration, _ error) {
 		if lost != nil {
 			x.count(v, at, *lost)
 		}
@@ -105,6 +121,15 @@ func (x *exchange) ask(ctx context.Context, v *version) *answer {
 	a.res, a.pod, a.err = res, pod, x.cause(ctx, err)
 	a.streams = res != nil && server.Streams(res.Header)
 	return a
+}
+
+// repeats says when a Pod that gave no answer is asked again, or another of the version: what may be asked of stable may
+// be asked of another Pod too.
+func (x *exchange) repeats(v *version) balance.Repeats {
+	if !v.MayReask || x.in.Header.Get(headerRetry) == "never" {
+		return balance.Never
+	}
+	return balance.Unanswered
 }
 
 // cause turns an attempt's error into why: the client left, its body was wrong, the time was up, or the error itself.

@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"time"
+
+	"github.com/suoke-life/suoke/internal/traffic/balance"
 )
 
 const (
@@ -75,7 +77,7 @@ func (x *exchange) reflect(m *mirror) {
 // compare asks the candidate, and counts whether it agrees. A failure is a disagreement: no client saw it, and the same
 // request may not be counted among those that did.
 func (x *exchange) compare(m *mirror, out *http.Request) {
-	res, pod, err := x.router.client.Do(m.candidate.pods, out, nil)
+	res, pod, err := x.router.client.Do(m.candidate.pods, out, balance.Stale, nil)
 	answered := reply{}
 	if err == nil {
 		answered.code = res.StatusCode

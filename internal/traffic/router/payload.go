@@ -2,9 +2,12 @@ package router
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 )
 
 // errTooLarge says that a request's body is beyond MaxBody.
@@ -26,14 +29,15 @@ type payload struct {
 }
 
 // read buffers the request's body if it is small enough. free gives the buffer and its room back.
-func (rt *Router) read(w http.ResponseWriter, in *http.Request) (payload, error) {
+func (rt *Router) read(in *http.Request) (payload, error) {
 	if in.ContentLength == 0 {
 		return payload{}, nil
 	}
 	if in.ContentLength > MaxBody {
 		return payload{}, errTooLarge
 	}
-	limited := http.MaxBytesReader(w, in.Body, MaxBody)
+	// It is not told of the answer's writer, to which it would write from where the body is read.
+	limited := http.MaxBytesReader(nil, in.Body, MaxBody)
 	room := in.ContentLength
 	if room < 0 {
 		room = shieldedBody
@@ -72,8 +76,10 @@ func (rt *Router) buffer(limited io.ReadCloser, in *http.Request) (payload, erro
 		data, err = io.ReadAll(io.LimitReader(limited, shieldedBody))
 	}
 	switch {
-	case err != nil && in.Context().Err() != nil:
-		return payload{}, in.Context().Err()
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return payload{}, refusal{http.StatusRequestTimeout, "the request's body did not come within the time that it allows; send it faster, or allow more with " + headerTimeout}
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return payload{}, context.Canceled // who sends half of it has left
 	case err != nil:
 		return payload{}, refusal{http.StatusBadRequest, "the request's body broke off; send all of it"}
 	case len(data) == shieldedBody && in.ContentLength < 0:

@@ -52,3 +52,13 @@ func TestAQueueWithoutRoomToWait(t *testing.T) {
 		}
 	})
 }
+
+func TestTheTimeThatAClientAllows(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"": DefaultDeadline, "500ms": 500 * time.Millisecond, "60s": LongestDeadline, "10m": LongestDeadline, "0s": 0, "-1s": 0, "soon": 0,
+	} {
+		if got, err := deadline(text); got != want || (err != nil) != (want == 0) {
+			t.Errorf("%q: %v, %v, want %v", text, got, err, want)
+		}
+	}
+}

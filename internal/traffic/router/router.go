@@ -46,7 +46,7 @@ type Config struct {
 	// Pods returns the endpoints of a version, and Forget drops them when no route names the version any more.
 	Pods   func(id string, port int) *balance.Set
 	Forget func(id string, port int)
-	// Namespace of the models' Services: <model>.<namespace>.svc names a model.
+	// Namespace in the hosts that name a model: <model>.<namespace>.svc.
 	Namespace string
 	// MaxInFlight requests of one model; MaxWaiting more may wait a moment for room, and the rest are shed with 429.
 	MaxInFlight, MaxWaiting int64

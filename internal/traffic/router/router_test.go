@@ -32,9 +32,10 @@ const (
 
 // world is a router before the Pods of a stable version and a candidate.
 type world struct {
-	t      testing.TB
-	router *router.Router
-	url    string
+	t       testing.TB
+	router  *router.Router
+	metrics *prometheus.Registry
+	url     string
 	// reports so far; each tells of a second more.
 	reports time.Duration
 	mu      sync.Mutex
@@ -43,7 +44,7 @@ type world struct {
 
 func newWorld(t *testing.T, change ...func(*router.Config)) *world {
 	t.Helper()
-	w := &world{t: t, pods: map[string]*balance.Set{}}
+	w := &world{t: t, metrics: prometheus.NewRegistry(), pods: map[string]*balance.Set{}}
 	config := router.Config{
 		Name:        "router-0",
 		Namespace:   "suoke-life",
@@ -55,7 +56,7 @@ func newWorld(t *testing.T, change ...func(*router.Config)) *world {
 	for _, c := range change {
 		c(&config)
 	}
-	w.router = router.New(config, prometheus.NewRegistry())
+	w.router = router.New(config, w.metrics)
 	front := httptest.NewServer(w.router)
 	t.Cleanup(front.Close)
 	w.url = front.URL

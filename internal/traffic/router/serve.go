@@ -55,14 +55,16 @@ func (x *exchange) find(w http.ResponseWriter) (*model, error) {
 	if x.target, err = parse(x.in, x.router.config.Namespace); err != nil {
 		return nil, err
 	}
+	if x.allowed, err = deadline(x.in.Header.Get(headerTimeout)); err != nil {
+		return nil, err
+	}
 	if x.target.model == "" {
-		if x.body, err = x.router.read(w, x.in); err != nil {
+		if err := x.read(w); err != nil {
 			return nil, err
 		}
 		if x.target.model, err = modelOfBody(x.body, x.router.config.Namespace); err != nil {
 			return nil, err
 		}
-		x.isRead = true
 	}
 	m, found := (*x.router.models.Load())[x.target.model]
 	if !found {
@@ -73,22 +75,16 @@ func (x *exchange) find(w http.ResponseWriter) (*model, error) {
 
 // answer passes the request to a version; an error says that nothing was written yet.
 func (x *exchange) answer(w http.ResponseWriter) error {
-	var err error
-	if x.allowed, err = deadline(x.in.Header.Get(headerTimeout)); err != nil {
-		return err
-	}
 	if x.session = server.Session(x.in); x.session != "" {
 		x.sessionHash = sessionHash(x.session, "")
+	}
+	if err := x.read(w); err != nil { // before a version is chosen: it may take long, and versions go
+		return err
 	}
 	p := x.model.plan.Load()
 	v, err := x.pick(p)
 	if err != nil {
 		return err
-	}
-	if !x.isRead {
-		if x.body, err = x.router.read(w, x.in); err != nil {
-			return err
-		}
 	}
 	x.judged = x.target.infers()
 	under := x.understudy(p, v)
@@ -137,8 +133,7 @@ func (rt *Router) refuse(w http.ResponseWriter, model string, start time.Time, e
 	switch {
 	case errors.As(err, &r):
 	case errors.Is(err, context.Canceled):
-		rt.metrics.answered(model, "", codeClientGone, time.Since(start))
-		return
+		r = refusal{codeClientGone, "the client left before the answer"} // written all the same: without a status it would be a 200
 	case errors.Is(err, context.DeadlineExceeded):
 		r = refusal{http.StatusGatewayTimeout, "the model did not answer before the deadline"}
 	case errors.Is(err, balance.ErrNoEndpoint):

@@ -87,7 +87,7 @@ func modelOfBody(body payload, namespace string) (string, error) {
 	switch {
 	case body.unbuffered == "body":
 		return "", refusal{http.StatusRequestEntityTooLarge, fmt.Sprintf(
-			"the body is larger than %d bytes, and the model is looked for in it; name the model by the host: <model>.%s.svc", shieldedBody, namespace)}
+			"the body is larger than %d bytes, and the model is looked for in it; name the model by the Host header: <model>.%s.svc", shieldedBody, namespace)}
 	case body.unbuffered != "":
 		return "", refusal{http.StatusTooManyRequests, "too many bodies are being read; ask again in a second"}
 	}

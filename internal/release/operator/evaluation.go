@@ -105,13 +105,15 @@ func (m *models) observeEvaluations(seen *observed) {
 }
 
 // evaluate finds what is known of a version's evaluation: a kept result for the same digests, else its Jobs. A result of
-// before does not count if the evaluation is to be carried out anew.
+// before does not count if the evaluation is to be carried out anew, and a bad one not where none is asked for.
 func (seen *observed) evaluate(f frozen, gate suokev1.Validation, attempt int, anew bool, now time.Time) evaluation {
 	if r := seen.kept(f, gate.TestDataset); r != nil && !anew {
-		return gated(r, gate)
+		if done := gated(r, gate); done.outcome == rollout.EvaluationPassed || enabled(gate.Enabled) {
+			return done
+		}
 	}
 	if !enabled(gate.Enabled) {
-		return evaluation{outcome: rollout.EvaluationDisabled, message: "validation.enabled is false, so nothing was evaluated"}
+		return evaluation{outcome: rollout.EvaluationDisabled, message: "validation.enabled is false, so no evaluation stands behind it"}
 	}
 	ended := seen.ended(f, gate.TestDataset, attempt, now)
 	e := evaluation{attempt: attempt, due: manifest.JobName(f.Version.ID, seen.lastRun(f)+1)}

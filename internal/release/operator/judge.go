@@ -52,7 +52,8 @@ type subject struct {
 	attempt        int
 	since, upSince time.Time
 	stepAt         time.Time
-	watched        bool
+	// watched says that it was promoted, alone that a step has given it all of the traffic before that.
+	watched, alone bool
 }
 
 // subjectOf is what the state has to be judged, if there is anything to compare it with.
@@ -61,6 +62,7 @@ func subjectOf(state rollout.State) (subject, bool) {
 		return subject{
 			id: r.Candidate, stable: state.Stable, version: r.Version, attempt: r.Attempt,
 			since: r.FirstWeightAt, upSince: r.UpSince, stepAt: r.StepStartedAt,
+			alone: r.Returning == nil && !r.FirstWeightAt.IsZero() && state.Weights[state.Stable] == 0,
 		}, state.Stable != "" && r.Candidate != state.Stable
 	}
 	if w := state.Watch; w != nil {
@@ -76,7 +78,9 @@ func subjectOf(state rollout.State) (subject, bool) {
 func (s subject) serves() bool { return s.watched || !s.since.IsZero() }
 
 // lostTraffic says that what the subject is compared with had no traffic any more in a second.
-func (s subject) lostTraffic(unix int64) bool { return s.watched && unix >= s.stepAt.Unix() }
+func (s subject) lostTraffic(unix int64) bool {
+	return (s.watched || s.alone && !s.stepAt.IsZero()) && unix >= s.stepAt.Unix()
+}
 
 func (j judge) of(s subject) bool { return j.ID == s.id && j.Attempt == s.attempt }
 

@@ -134,12 +134,7 @@ func TestDisagreementIsHeldAgainstTheEvaluation(t *testing.T) {
 		t.Run(sentence, func(t *testing.T) {
 			s := served(t)
 			s.set(func(k *cluster) { k.evaluated["v2"], k.disagreeing["v2"] = c.evaluated, c.disagrees })
-			v := s.canary("v2", 8*time.Second)
-			before := v.DeepCopy()
-			v.Spec.CanaryDeployment.ShadowPercentage = 50
-			if err := s.client.Patch(t.Context(), v, client.MergeFrom(before)); err != nil {
-				t.Fatal(err)
-			}
+			s.canary("v2", 8*time.Second, func(how *suokev1.ModelVersionSpec) { how.CanaryDeployment.ShadowPercentage = 50 })
 			s.want("v2")
 			if c.returned {
 				s.untilModel("v2 to be returned", condition(suokev1.ConditionDegraded, metav1.ConditionTrue, suokev1.ReasonDisagreement))
@@ -159,17 +154,7 @@ func TestAVersionThatFailsAfterTheSwitchIsReturned(t *testing.T) {
 	s.want("v2")
 	s.untilModel("v2 to be returned after the switch", condition(suokev1.ConditionDegraded, metav1.ConditionTrue, suokev1.ReasonErrorRate))
 	s.untilModel("v1 to serve again", serving("v1"))
-	var generated string
-	var list suokev1.ModelVersionList
-	if err := s.client.List(t.Context(), &list, client.InNamespace(s.namespace)); err != nil {
-		t.Fatal(err)
-	}
-	for _, v := range list.Items {
-		if v.Spec.Version == "v2" {
-			generated = v.Name
-		}
-	}
-	e := s.untilEvidence(generated, "the evidence", func(e suokev1.Evidence) bool { return e.Reason == analysis.ErrorRate })
+	e := s.untilEvidence(s.versionOf("v2").Name, "the evidence", func(e suokev1.Evidence) bool { return e.Reason == analysis.ErrorRate })
 	if e.Rule != analysis.Historical || e.Kinds[0].StableRequests == 0 {
 		t.Errorf("evidence: %s", text(e))
 	}
@@ -179,6 +164,54 @@ func TestAVersionThatFailsAfterTheSwitchIsReturned(t *testing.T) {
 	header, verdict, _ := s.untilRecord("records/digits:v2-1")
 	if verdict.Verdict != analysis.Fail || verdict.Rule != analysis.Historical || header.Candidate != "v2" {
 		t.Errorf("the record says %+v", verdict)
+	}
+}
+
+// TestAStepOfAllTrafficIsJudgedByThePast: stable answers nothing that could be compared, though nothing was promoted yet.
+func TestAStepOfAllTrafficIsJudgedByThePast(t *testing.T) {
+	s := served(t)
+	s.untilHeard(8)
+	s.canary("v2", time.Hour, func(how *suokev1.ModelVersionSpec) {
+		how.CanaryDeployment.Steps = []suokev1.CanaryStep{{Weight: 100, Duration: metav1.Duration{Duration: time.Hour}}}
+	})
+	s.want("v2")
+	s.untilModel("v2 to have everything, unpromoted", func(status suokev1.AIModelStatus) bool {
+		return status.StableVersion == "v1" && len(status.Traffic) == 1 && status.Traffic[0] == suokev1.TrafficShare{Version: "v2", Weight: 100}
+	})
+	s.set(func(k *cluster) { k.failing["v2"] = 0.3 })
+	s.untilModel("v2 to be returned", condition(suokev1.ConditionDegraded, metav1.ConditionTrue, suokev1.ReasonErrorRate))
+	s.untilModel("v1 to serve again", serving("v1"))
+	e := s.untilEvidence("canary-v2", "the evidence", func(e suokev1.Evidence) bool { return e.Reason == analysis.ErrorRate })
+	if e.Rule != analysis.Historical {
+		t.Errorf("evidence: %s", text(e))
+	}
+	if again := recompute(t, e); again.Verdict != analysis.Fail || again.Score != e.Score {
+		t.Errorf("recomputed %+v", again)
+	}
+	if _, verdict, _ := s.untilRecord("records/digits:v2-1"); verdict.Verdict != analysis.Fail || verdict.Rule != analysis.Historical {
+		t.Errorf("the record says %+v", verdict)
+	}
+}
+
+// TestAJudgementIsByWhatItsModelVersionSays.
+func TestAJudgementIsByWhatItsModelVersionSays(t *testing.T) {
+	s := served(t)
+	s.untilHeard(5)
+	s.canary("v2", 4*time.Second, func(how *suokev1.ModelVersionSpec) {
+		how.Analysis = suokev1.Analysis{FalseRollbackRate: 0.05, MaxErrorRateIncrease: 0.02, LatencyQuantile: 0.9, MaxLatencyIncrease: 2}
+	})
+	s.want("v2")
+	s.untilModel("v2 to serve", serving("v2"))
+	e := s.untilEvidence("canary-v2", "what is slow", func(e suokev1.Evidence) bool { return e.SlowAfter != nil })
+	if slow := e.SlowAfter.Duration; slow < 6*time.Millisecond || slow > 7*time.Millisecond {
+		t.Errorf("of answers in 2 ms, three times that is slow, not %v", slow)
+	}
+	var judged analysis.Statistic
+	if err := json.Unmarshal(e.Statistic.Raw, &judged); err != nil {
+		t.Fatal(err)
+	}
+	if e.FalseRollbackRate != 0.05 || judged.Config.FalseRollbackRate != 0.05 || judged.Config.AllowedIncrease != 0.02 {
+		t.Errorf("judged by %+v", judged.Config)
 	}
 }
 

@@ -202,7 +202,7 @@ func (s *system) model(change func(*suokev1.AIModelSpec)) *suokev1.AIModel {
 }
 
 // canary is a ModelVersion that promotes itself after a hold.
-func (s *system) canary(version string, hold time.Duration) *suokev1.ModelVersion {
+func (s *system) canary(version string, hold time.Duration, change ...func(*suokev1.ModelVersionSpec)) *suokev1.ModelVersion {
 	s.t.Helper()
 	v := &suokev1.ModelVersion{
 		ObjectMeta: metav1.ObjectMeta{Name: "canary-" + version, Namespace: s.namespace},
@@ -211,6 +211,9 @@ func (s *system) canary(version string, hold time.Duration) *suokev1.ModelVersio
 			CanaryDeployment: suokev1.CanaryDeployment{Enabled: true, TrafficPercentage: 20, Duration: metav1.Duration{Duration: hold}},
 			AutoPromotion:    suokev1.AutoPromotion{Enabled: true, Criteria: suokev1.PromotionCriteria{MaxErrorRate: new(0.5)}},
 		},
+	}
+	for _, c := range change {
+		c(&v.Spec)
 	}
 	if err := s.client.Create(s.t.Context(), v); err != nil {
 		s.t.Fatal(err)

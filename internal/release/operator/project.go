@@ -150,8 +150,11 @@ func situationOf(seen *observed, made decided) situation {
 		s.phase = underWay(seen, state)
 	case isRefused:
 		s.phase, s.degraded = suokev1.ModelReady, true
-		if state.Stable == "" {
+		switch {
+		case state.Stable == "":
 			s.phase, s.degraded = suokev1.ModelFailed, false
+		case !s.serving:
+			s.phase = suokev1.ModelDeploying // its Pods return
 		}
 		s.reason, s.message = refusal.Reason, fmt.Sprintf("%s was refused: %s", refusal.Version, refusal.Message)
 	case state.Stable == seen.wanted && s.serving:

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	suokev1 "github.com/suoke-life/suoke/api/v1"
@@ -79,6 +80,48 @@ func TestKeptResultComparesWithWhatIsStable(t *testing.T) {
 			}
 			if got := seen.kept(candidate, "digits") != nil; got != c.kept {
 				t.Errorf("kept: %t, want %t", got, c.kept)
+			}
+		})
+	}
+}
+
+func TestThePhaseOfAModel(t *testing.T) {
+	ready := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app.kubernetes.io/component": manifest.ServerContainer}}, Status: corev1.PodStatus{
+		PodIP: "10.0.0.1", Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}},
+	}}
+	release := func(weight int) rollout.State {
+		return rollout.State{Stable: "v1", Weights: map[rollout.ID]int{"v1": 100 - weight, "v2": weight}, Release: &rollout.Release{Candidate: "v2"}}
+	}
+	refused := map[rollout.ID]rollout.Refusal{"v2": {Version: "v2", Reason: rollout.ReasonEvaluationFailed}}
+	for sentence, c := range map[string]struct {
+		state     rollout.State
+		ready     []rollout.ID
+		evaluated rollout.Outcome
+		rejected  bool
+		want      suokev1.ModelPhase
+		degraded  bool
+	}{
+		"no Pod of the candidate is ready":        {state: release(0), ready: []rollout.ID{"v1"}, want: suokev1.ModelDownloading},
+		"one is, and is evaluated":                {state: release(0), ready: []rollout.ID{"v1", "v2"}, evaluated: rollout.EvaluationRunning, want: suokev1.ModelValidating},
+		"it passed":                               {state: release(0), ready: []rollout.ID{"v1", "v2"}, evaluated: rollout.EvaluationPassed, want: suokev1.ModelDeploying},
+		"it has traffic":                          {state: release(20), ready: []rollout.ID{"v1", "v2"}, want: suokev1.ModelDeploying},
+		"what is wanted serves":                   {state: rollout.State{Stable: "v2"}, ready: []rollout.ID{"v2"}, want: suokev1.ModelReady},
+		"what is wanted has lost its Pods":        {state: rollout.State{Stable: "v2"}, want: suokev1.ModelDeploying},
+		"refused, and another one serves":         {state: rollout.State{Stable: "v1", Refused: refused}, ready: []rollout.ID{"v1"}, want: suokev1.ModelReady, degraded: true},
+		"refused, and the other's Pods are lost":  {state: rollout.State{Stable: "v1", Refused: refused}, want: suokev1.ModelDeploying, degraded: true},
+		"refused, and nothing serves":             {state: rollout.State{Refused: refused}, want: suokev1.ModelFailed},
+		"it cannot be honoured":                   {rejected: true, want: suokev1.ModelPending},
+		"it cannot be honoured, and another does": {state: rollout.State{Stable: "v1"}, ready: []rollout.ID{"v1"}, rejected: true, want: suokev1.ModelReady, degraded: true},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			seen := &observed{wanted: "v2", pods: map[rollout.ID][]*corev1.Pod{}, verdict: Verdict{Accepted: !c.rejected}}
+			for _, id := range c.ready {
+				seen.pods[id] = []*corev1.Pod{ready}
+			}
+			seen.evaluations = map[rollout.ID]evaluation{"v2": {outcome: c.evaluated}}
+			made := decided{Decision: rollout.Decision{State: c.state, Progress: rollout.Progress{UnderWay: c.state.Release != nil}}}
+			if s := situationOf(seen, made); s.phase != c.want || s.degraded != c.degraded {
+				t.Errorf("phase %s, degraded %t, want %s, %t", s.phase, s.degraded, c.want, c.degraded)
 			}
 		})
 	}

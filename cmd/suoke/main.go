@@ -75,6 +75,8 @@ func newRootCommand() *cobra.Command {
 		newRolloutCommand(),
 		newBenchCommand(),
 	)
+	root.InitDefaultCompletionCmd() // a group too, which cobra would add later
+	refuseUnknownVerbs(root)
 	return root
 }
 

@@ -58,7 +58,7 @@ func (o *rolloutOptions) named(verb, short, long string, run func(ctx context.Co
 		Use: verb + " NAME", Short: short, Long: long,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return fmt.Errorf("write the name of one AIModel: %s NAME; `%s list` shows them", cmd.CommandPath(), cmd.Parent().CommandPath())
+				return unnamed(cmd, "")
 			}
 			return nil
 		},
@@ -69,6 +69,11 @@ func (o *rolloutOptions) named(verb, short, long string, run func(ctx context.Co
 	}
 	o.flags(cmd)
 	return cmd
+}
+
+// unnamed says how to name the AIModel that a command is about, after what else it takes.
+func unnamed(cmd *cobra.Command, after string) error {
+	return fmt.Errorf("write the name of one AIModel: %s%s NAME; `%s list` shows them", cmd.CommandPath(), after, cmd.Parent().CommandPath())
 }
 
 func (o *rolloutOptions) flags(cmd *cobra.Command) {

@@ -48,8 +48,25 @@ func (o *rolloutActOptions) pause(ctx context.Context, name string, paused bool)
 		if now.Unseen {
 			return "", nil
 		}
-		return fmt.Sprintf("%s: %s", now.Reason, now.Message), nil
+		return o.pauseMeans(now), nil
 	})
+}
+
+// pauseMeans says what a pause, or its end, means for what is under way and for what may begin.
+func (o *rolloutActOptions) pauseMeans(now view.Release) string {
+	is := fmt.Sprintf("%s: %s", now.Reason, now.Message)
+	switch {
+	case now.Paused && now.Reason == suokev1.ReasonPaused:
+		return is
+	case now.Paused && now.Candidate == "":
+		return fmt.Sprintf("%s is paused: no release begins until it is resumed with %s resume %s", now.Model, o.command, now.Model)
+	case now.Paused:
+		return fmt.Sprintf("%s is paused until it is resumed with %s resume %s; now %s", now.Model, o.command, now.Model, is)
+	case now.Candidate == "":
+		return now.Model + " is not paused any more: a release can begin"
+	default:
+		return fmt.Sprintf("%s is not paused any more; now %s", now.Model, is)
+	}
 }
 
 // change writes what differs in the spec of an AIModel. Another's change since it was read makes it fail.

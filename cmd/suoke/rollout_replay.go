@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -32,21 +31,62 @@ type judgedSeconds interface {
 	Next() (record.Entry, error)
 }
 
+// replayable is what a record can be read from.
+const replayable = "a file, - for standard input, or a record in the registry such as records/xiaoai-llm-model:v2.2.0-1"
+
+const replayHelp = `Judge the record of a release again, and print the verdict of each second. FILE is
+` + replayable + `.
+With --evidence the last seconds that the status of an AIModel shows are judged again, and NAME is its name.
+
+  suoke rollout replay records/xiaoai-llm-model:v2.2.0-1 --at-changes
+  suoke rollout replay --evidence xiaoai-llm-model
+
+STABLE and CANDIDATE say how many of a second's answers failed and, where there are any, how many were slow, and how many of
+the mirrored ones disagreed. WORSE and GOOD ENOUGH are the nats of evidence for
+either, and how many a Fail or a Pass takes.
+
+A record is JSON lines, in rising order of seconds. The first says what was compared, each other one what a Pod answered in a
+second, or that stable has no traffic from a second on:
+
+  {"stable":"v1","candidate":"v2","start":{"config":{"slow":true,"allowedDisagreement":0.02}}}
+  {"second":1700000000,"version":"v1","pod":"a","requests":80,"failures":0,"slow":4}
+  {"second":1700000000,"version":"v2","pod":"b","requests":20,"failures":1,"slow":2,"mirrored":5,"disagreed":1}
+  {"second":1700000600,"historical":true}
+  {"second":1700000600,"version":"v2","pod":"b","requests":100}
+
+Of the first line:
+  stable, candidate   what the lines below call the versions; stable is left out where nothing served before
+  start               what was known before the first second, as the operator writes it, and in its config what is judged and how:
+                      slow answers (slow), disagreements (allowedDisagreement, a share of 1), and by which falseRollbackRate and
+                      allowedIncrease; left out, nothing was known, and failures alone are judged
+  model, attempt, stableDigest, candidateDigest   which release it was; they change no verdict
+
+Of the others:
+  second              Unix time; a second without a line is one in which no request ended
+  version, pod        who answered; a Pod has one line in a second
+  requests            that ended; of these, failures is how many failed, and slow how many took too long
+  mirrored            requests that both versions answered; of these, disagreed is how many they answered differently
+  historical          true, in a line of its own before those of its second's Pods: from then on stable has no traffic, and the
+                      candidate is compared with what stable did in the quarter of an hour before
+
+A count that is left out is 0. Any other field is refused, as a misspelt count would be one of 0.`
+
 func newRolloutReplayCommand() *cobra.Command {
 	var o rolloutReplayOptions
 	cmd := &cobra.Command{
-		Use:   "replay FILE",
+		Use:   "replay (FILE | --evidence NAME)",
 		Short: "Judge the record of a release again, second by second",
-		Long: `Judge the record of a release again, and print the verdict of each second. FILE is a file of JSON lines, - for standard
-input, or a record in the registry such as records/xiaoai-llm-model:v2.2.0-1. The first line says what was compared, and each
-other one what a Pod answered in a second:
-
-  {"stable":"v1","candidate":"v2"}
-  {"second":1700000000,"version":"v1","pod":"a","requests":80,"failures":0,"slow":4}
-  {"second":1700000000,"version":"v2","pod":"b","requests":20,"failures":1,"slow":2}
-
-With --evidence it is the name of an AIModel, and the last seconds that its status shows are judged again.`,
-		Args: cobra.ExactArgs(1),
+		Long:  replayHelp,
+		Args: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case len(args) == 1:
+				return nil
+			case o.ofEvidence:
+				return unnamed(cmd, " --evidence")
+			default:
+				return fmt.Errorf("write one record: %s FILE, which is %s; or the name of an AIModel: %s --evidence NAME", cmd.CommandPath(), replayable, cmd.CommandPath())
+			}
+		},
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
 			if o.ofEvidence {
 				return o.complete(cmd, args, begun)
@@ -68,7 +108,7 @@ With --evidence it is the name of an AIModel, and the last seconds that its stat
 	o.cluster.Flags(cmd.Flags())
 	cmd.Flags().StringVarP(&o.output, "output", "o", "", "json (one object a line), or nothing for a table")
 	cmd.Flags().BoolVar(&o.atChanges, "at-changes", false, "print only the seconds at which the verdict changes")
-	cmd.Flags().BoolVar(&o.ofEvidence, "evidence", false, "judge again what the status of an AIModel's version shows")
+	cmd.Flags().BoolVar(&o.ofEvidence, "evidence", false, "judge again the last seconds that the status of the AIModel NAME shows, in place of a FILE")
 	return cmd
 }
 
@@ -146,31 +186,6 @@ func (o *rolloutReplayOptions) replay(ctx context.Context, header record.Header,
 	return nil
 }
 
-// table shows seconds in columns of a width known beforehand, as a record may be long.
-func (o *rolloutReplayOptions) table(header record.Header) func(judgedSecond) error {
-	const columns = "%-20s  %16s  %16s  %-12s  %14s  %14s  %s\n"
-	began := false
-	return func(s judgedSecond) error {
-		if !began {
-			began = true
-			if _, err := fmt.Fprintf(o.out, columns, "SECOND", "STABLE "+header.Stable, "CANDIDATE "+header.Candidate, "VERDICT", "WORSE", "GOOD ENOUGH", "RULE"); err != nil {
-				return err
-			}
-		}
-		j := s.Judgement
-		note := ""
-		if j.Verdict == analysis.Fail || o.atChanges {
-			note = "  " + j.Message
-		}
-		_, err := fmt.Fprintf(o.out, columns, time.Unix(s.Second, 0).UTC().Format(time.RFC3339), failedOf(s.Stable), failedOf(s.Candidate), j.Verdict,
-			fmt.Sprintf("%.1f of %.1f", max(0, j.Score), j.Threshold), fmt.Sprintf("%.1f of %.1f", max(0, j.NoWorse), j.NoWorseThreshold), j.Rule+note)
-		return err
-	}
-}
-
-// failedOf are the failures of the requests.
-func failedOf(c analysis.Counts) string { return fmt.Sprintf("%d of %d", c.Failures, c.Requests) }
-
 // open finds a record: standard input, a file, or an artifact.
 func (o *rolloutReplayOptions) open(ctx context.Context, name string) (io.ReadCloser, error) {
 	if name == "-" {
@@ -179,7 +194,7 @@ func (o *rolloutReplayOptions) open(ctx context.Context, name string) (io.ReadCl
 	file, err := os.Open(name) //nolint:gosec // the user names the file
 	if !errors.Is(err, os.ErrNotExist) || !strings.Contains(name, "records/") {
 		if err != nil {
-			return nil, fmt.Errorf("%w; write a file, - for standard input, or a record in the registry such as records/xiaoai-llm-model:v2.2.0-1", err)
+			return nil, fmt.Errorf("%w; write "+replayable, err)
 		}
 		return file, nil
 	}

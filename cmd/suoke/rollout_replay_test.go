@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -137,6 +140,99 @@ func TestAReplayIsATable(t *testing.T) {
 	}
 }
 
+func TestTheTableShowsWhatElseWasWrongWithAnswers(t *testing.T) {
+	t.Parallel()
+	const head = `{"stable":"v1","candidate":"v2","start":{"config":{"slow":true,"allowedDisagreement":0.02}}}`
+	const answers = `
+{"second":1700000000,"version":"v1","pod":"a","requests":80,"slow":4}
+{"second":1700000000,"version":"v1","pod":"c","requests":20,"failures":1,"slow":3}
+{"second":1700000000,"version":"v2","pod":"b","requests":20,"failures":1,"slow":2,"mirrored":5,"disagreed":1}
+{"second":1700000001,"version":"v1","pod":"a","requests":80}
+{"second":1700000001,"version":"v2","pod":"b","requests":20,"mirrored":5}
+`
+	for name, c := range map[string]struct{ head, want string }{
+		"in columns with room for what is judged": {head, `SECOND                STABLE v1                   CANDIDATE v2                                     VERDICT                WORSE     GOOD ENOUGH  RULE
+2023-11-14T22:13:20Z  1 of 100, 7 slow            1 of 20, 2 slow, 1 of 5 disagreed                Inconclusive     0.0 of 20.0      0.0 of 4.6  young
+2023-11-14T22:13:21Z  0 of 80                     0 of 20                                          Inconclusive     0.0 of 20.0      0.0 of 4.6  young
+`},
+		"though it is not judged": {`{"stable":"v1","candidate":"v2"}`, `SECOND                STABLE v1         CANDIDATE v2      VERDICT                WORSE     GOOD ENOUGH  RULE
+2023-11-14T22:13:20Z  1 of 100, 7 slow  1 of 20, 2 slow, 1 of 5 disagreed  Inconclusive     0.0 of 20.0      0.0 of 4.6  young
+2023-11-14T22:13:21Z  0 of 80           0 of 20           Inconclusive     0.0 of 20.0      0.0 of 4.6  young
+`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			file := filepath.Join(t.TempDir(), "release.jsonl")
+			if err := os.WriteFile(file, []byte(c.head+answers), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			out, err := runSuoke(t, "rollout", "replay", file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want, out); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestTheHelpDescribesARecord takes the example out of the help, which must be read, and holds the fields that it explains
+// against those that a record can have.
+func TestTheHelpDescribesARecord(t *testing.T) {
+	t.Parallel()
+	help, err := runSuoke(t, "rollout", "replay", "--help")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var example strings.Builder
+	for line := range strings.Lines(help) {
+		if strings.HasPrefix(line, "  {") {
+			example.WriteString(line)
+		}
+	}
+	root := newRootCommand()
+	var out strings.Builder
+	root.SetOut(&out)
+	root.SetIn(strings.NewReader(example.String()))
+	root.SetArgs([]string{"rollout", "replay", "-"})
+	if err := root.ExecuteContext(t.Context()); err != nil || !strings.Contains(out.String(), "1 of 5 disagreed") || !strings.Contains(out.String(), analysis.Historical) {
+		t.Errorf("the example gives %v and\n%s", err, out.String())
+	}
+	_, explained, _ := strings.Cut(help, "Of the first line:")
+	for _, field := range recordFields(t) {
+		if !slices.Contains(strings.FieldsFunc(explained, func(r rune) bool { return !unicode.IsLetter(r) }), field) {
+			t.Errorf("%s is not explained", field)
+		}
+	}
+	if want := "suoke rollout replay (FILE | --evidence NAME) [flags]"; !strings.Contains(help, want) {
+		t.Errorf("the usage is not %s", want)
+	}
+}
+
+// recordFields are those of a record in which everything is said.
+func recordFields(t *testing.T) []string {
+	t.Helper()
+	var file bytes.Buffer
+	w, err := record.NewWriter(&file, record.Header{
+		Model: "digits", Stable: "v1", Candidate: "v2", Attempt: 1, StableDigest: digestOf("1"), CandidateDigest: digestOf("2"), Start: analysis.Statistic{Last: 1},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	answers := analysis.Counts{Requests: 9, Failures: 1, Slow: 1, Mirrored: 1, Disagreed: 1}
+	if err := w.Write(record.Entry{Historical: true, Second: analysis.Second{Unix: 2, Pods: []analysis.PodSecond{{Pod: "b", Candidate: true, Counts: answers}}}}); err != nil {
+		t.Fatal(err)
+	}
+	fields := map[string]json.RawMessage{}
+	for line := range strings.Lines(file.String()) {
+		if err := json.Unmarshal([]byte(line), &fields); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return slices.Sorted(maps.Keys(fields))
+}
+
 func TestAReplaySaysWhatIsWrongWithAFile(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "release.jsonl")
@@ -147,9 +243,12 @@ func TestAReplaySaysWhatIsWrongWithAFile(t *testing.T) {
 		args []string
 		want string
 	}{
-		"which line it is":       {[]string{file}, "line 2: 2 failures of 1 requests"},
-		"that there is none":     {[]string{"nothing.jsonl"}, "write a file, - for standard input, or a record in the registry such as records/"},
-		"that nothing was named": {nil, "accepts 1 arg(s), received 0"},
+		"which line it is":   {[]string{file}, "line 2: 2 failures of 1 requests"},
+		"that there is none": {[]string{"nothing.jsonl"}, "write a file, - for standard input, or a record in the registry such as records/"},
+		"what to name":       {nil, "write one record: suoke rollout replay FILE, which is a file, - for standard input, or a record in the registry such as records/"},
+		"what else to name":  {nil, "; or the name of an AIModel: suoke rollout replay --evidence NAME"},
+		"that one is enough": {[]string{file, file}, "write one record: suoke rollout replay FILE"},
+		"what has evidence":  {[]string{"--evidence"}, "write the name of one AIModel: suoke rollout replay --evidence NAME; `suoke rollout list` shows them"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

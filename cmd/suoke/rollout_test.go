@@ -400,6 +400,52 @@ func TestACommandWaitsUntilTheOperatorDidIt(t *testing.T) {
 	}
 }
 
+func TestAPauseAndItsEndAreConfirmed(t *testing.T) {
+	t.Parallel()
+	both := func(states ...func(*suokev1.AIModel)) func(*suokev1.AIModel) {
+		return func(m *suokev1.AIModel) {
+			for _, state := range states {
+				state(m)
+			}
+		}
+	}
+	for name, c := range map[string]struct {
+		state func(*suokev1.AIModel)
+		verb  string
+		// reason that the operator gives once it has seen it; empty for the one it gave before.
+		reason string
+		want   string
+	}{
+		"a pause without a release":      {servingModel, "pause", "", "digits is paused: no release begins until it is resumed with suoke rollout resume digits"},
+		"its end":                        {both(servingModel, pausedModel), "resume", "", "digits is not paused any more: a release can begin"},
+		"a pause that holds a release":   {nil, "pause", suokev1.ReasonPaused, "Paused: v2 holds 10 % of the traffic"},
+		"one that holds what comes next": {nil, "pause", suokev1.ReasonEvaluating, "digits is paused until it is resumed with suoke rollout resume digits; now Evaluating: v2 holds 10 % of the traffic"},
+		"the end of what held one":       {pausedModel, "resume", "", "digits is not paused any more; now StepHolding: v2 holds 10 % of the traffic"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDigits(t, c.state)
+			d.played(t, &suokev1.AIModelList{}, func(object client.Object) {
+				model, isOne := object.(*suokev1.AIModel)
+				if !isOne || model.Generation == 1 || model.Status.ObservedGeneration == model.Generation {
+					return
+				}
+				model.Status.ObservedGeneration = model.Generation
+				if c.reason != "" {
+					model.Status.Conditions[0].Reason = c.reason
+				}
+				if err := cluster.Client.Status().Update(t.Context(), model); err != nil {
+					t.Error(err)
+				}
+			})
+			out, err := d.run(t, c.verb, "digits")
+			if err != nil || !strings.HasSuffix(out, "\n"+c.want+"\n") {
+				t.Errorf("got %v, %s; want %s", err, out, c.want)
+			}
+		})
+	}
+}
+
 // TestAVersionThatNobodyDescribesIsDescribed retries a version that failed its evaluation: it had no weight, so the
 // operator made no ModelVersion for it.
 func TestAVersionThatNobodyDescribesIsDescribed(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	suokev1 "github.com/suoke-life/suoke/api/v1"
+	"github.com/suoke-life/suoke/internal/release/analysis"
 )
 
 // Explanation is a release in sentences.
@@ -20,6 +21,8 @@ type Explanation struct {
 	Why      string `json:"why,omitempty"`
 	Evidence string `json:"evidence,omitempty"`
 	Next     string `json:"next"`
+	// Paused says that no release begins or goes on until the model is resumed.
+	Paused bool `json:"paused,omitempty"`
 	// Choices are what a person can do now.
 	Choices []Choice `json:"choices"`
 }
@@ -35,7 +38,7 @@ type Choice struct {
 func (r Release) Explain(command string, now time.Time) Explanation {
 	e := Explanation{
 		Wanted: fmt.Sprintf("%s of %s, for agent %s.", r.Wanted, r.Model, r.Agent),
-		Serves: r.serves(now), Release: r.attempt(now), Next: r.next(now), Choices: r.choices(command, now),
+		Serves: r.serves(now), Release: r.attempt(now), Next: r.next(command, now), Paused: r.Paused, Choices: r.choices(command, now),
 	}
 	if r.Unseen {
 		e.Wanted += " The operator has not seen the last change yet: what follows is of before it."
@@ -77,8 +80,8 @@ func (r Release) attempt(now time.Time) string {
 		text += ", begun " + when(begun.At, now) + ","
 	}
 	text += fmt.Sprintf(" has %d %% of the traffic, on %s", v.Weight, count(v.ready(), "ready Pod"))
-	if steps := r.steps(v.Version); steps > 1 && v.Step > 0 {
-		text += fmt.Sprintf(", in step %d of %d", min(int(v.Step), steps), steps)
+	if v.Steps > 1 {
+		text += fmt.Sprintf(", in step %d of %d", v.Step, v.Steps)
 	}
 	return text + ". The plan: " + r.plan(v.Version) + "."
 }
@@ -158,7 +161,7 @@ func (v Version) judged(now time.Time) []string {
 	for _, k := range e.Kinds {
 		parts = append(parts, wager(v.Version, k))
 	}
-	parts = append(parts, fmt.Sprintf("The threshold is set so that a version that is no worse is returned with a chance of at most %s (rule %s).", percent(e.FalseRollbackRate), e.Rule))
+	parts = append(parts, claimed(e))
 	if at := e.FirstFailure; at != nil {
 		parts = append(parts, fmt.Sprintf("Its first failure was %s.", dated(at.UTC().Format(time.RFC3339), now)))
 	}
@@ -166,6 +169,18 @@ func (v Version) judged(now time.Time) []string {
 		parts = append(parts, fmt.Sprintf("In the last minute it answered %.3g requests a second in %.3g ms on average.", *m.Throughput, *m.Latency))
 	}
 	return parts
+}
+
+// claimed is what may be said of the threshold. Where stable has no traffic any more that is less: what moves its rate now
+// would be taken for the candidate's (docs/judgement.md).
+func claimed(e *suokev1.Evidence) string {
+	chance := "a version that is no worse is returned with a chance of at most " + percent(e.FalseRollbackRate)
+	if e.Rule == analysis.Historical {
+		stable := comparedWith(e)
+		return fmt.Sprintf("As %s had no traffic beside it, it is compared with the rates of %s in the quarter of an hour before (rule %s). That %s holds only if those rates stand still; where they drift nothing is claimed.",
+			stable, stable, e.Rule, chance)
+	}
+	return fmt.Sprintf("The threshold is set so that %s (rule %s).", chance, e.Rule)
 }
 
 // wager is a score in words: an e-variable is what a fair bet that the version is worse makes of its stake.

@@ -10,8 +10,10 @@ import (
 )
 
 // next says what happens if nobody does anything.
-func (r Release) next(now time.Time) string {
+func (r Release) next(command string, now time.Time) string {
 	switch {
+	case r.Candidate == "" && r.Paused:
+		return fmt.Sprintf("%s The model is paused: `%s resume %s` lets a release begin.", r.nextAtRest(now), command, r.Model)
 	case r.Candidate == "":
 		return r.nextAtRest(now)
 	case r.returning():
@@ -43,6 +45,8 @@ func (r Release) nextAtRest(now time.Time) string {
 		return "The release of " + r.Wanted + " begins once its artifact is found."
 	case !r.WindowEnds(now).IsZero():
 		return fmt.Sprintf("%s is still judged until then, against what %s did, and returned if it is worse.", r.Stable, r.before())
+	case r.Paused:
+		return "Nothing: what is wanted serves."
 	default:
 		return "Nothing: what is wanted serves. Write another spec.version into the AIModel to release it."
 	}
@@ -87,7 +91,7 @@ func (r Release) nextWeight(now time.Time) string {
 		after = fmt.Sprintf("At %s (%s) it gets ", ends.Format(time.TimeOnly), when(ends, now))
 	}
 	steps := r.canarySteps(v.Version)
-	for i := max(int(v.Step), 1); i < len(steps); i++ {
+	for i := max(v.Step, 1); i < len(steps); i++ {
 		if steps[i].Weight > v.Weight {
 			return after + fmt.Sprintf("%d %% for %s", steps[i].Weight, full(steps[i].Duration.Duration)) + back
 		}

@@ -59,8 +59,9 @@ type Version struct {
 	// Weight in percent, as wanted.
 	Weight  int32 `json:"weight"`
 	Attempt int32 `json:"attempt,omitempty"`
-	// Step is the step of the plan, from 1, while the version is the candidate.
-	Step     int32                   `json:"step,omitempty"`
+	// Step is the step of the plan, from 1, and Steps how many it has, while the version is the candidate.
+	Step     int                     `json:"step,omitempty"`
+	Steps    int                     `json:"steps,omitempty"`
 	Evidence *suokev1.Evidence       `json:"evidence,omitempty"`
 	Metrics  *suokev1.VersionMetrics `json:"metrics,omitempty"`
 	Pods     []Pod                   `json:"pods,omitempty"`
@@ -152,7 +153,8 @@ func (r *Release) version(name string) Version {
 		v.Phase, v.Weight, v.Attempt = mv.Status.Phase, mv.Status.Weight, mv.Status.Attempt
 		v.Evidence, v.Metrics = mv.Status.Evidence, mv.Status.Metrics
 		if name == r.Candidate {
-			v.Step = mv.Status.StepIndex + 1
+			v.Steps = r.steps(name)
+			v.Step = min(int(mv.Status.StepIndex)+1, v.Steps) // the plan may have become shorter
 		}
 	}
 	for i := range r.seen.Pods[name] {

@@ -1,12 +1,14 @@
 package view
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	suokev1 "github.com/suoke-life/suoke/api/v1"
+	"github.com/suoke-life/suoke/internal/release/analysis"
 )
 
 // Tree shows the release, each version with its weight, its Pods, and what it is judged by.
@@ -14,7 +16,7 @@ func (r Release) Tree(now time.Time) string {
 	lines := []string{r.head(), r.reason(now)}
 	var names, phases, weights []string
 	for _, v := range r.Versions {
-		names, phases, weights = append(names, v.Version), append(phases, v.phase()), append(weights, v.weight(r.steps(v.Version)))
+		names, phases, weights = append(names, v.Version), append(phases, v.phase()), append(weights, v.weight())
 	}
 	names, phases = padded(names), padded(phases)
 	for i, v := range r.Versions {
@@ -64,10 +66,10 @@ func (v Version) phase() string {
 }
 
 // weight is the version's share, and where it is in its plan.
-func (v Version) weight(steps int) string {
+func (v Version) weight() string {
 	text := fmt.Sprintf("%s %3d %%", bar(float64(v.Weight)/100), v.Weight)
 	if v.Step > 0 {
-		text += fmt.Sprintf("  attempt %d, step %d of %d", v.Attempt, min(int(v.Step), steps), steps)
+		text += fmt.Sprintf("  attempt %d, step %d of %d", v.Attempt, v.Step, v.Steps)
 	}
 	return text
 }
@@ -114,7 +116,7 @@ func evidenceLines(e *suokev1.Evidence) []string {
 	if e.Reason != "" {
 		verdict += " for " + e.Reason
 	}
-	lines := []string{fmt.Sprintf("%s  (rule %s, α = %s)", verdict, e.Rule, percent(e.FalseRollbackRate))}
+	lines := []string{fmt.Sprintf("%s  (%s)", verdict, ruleAndChance(e))}
 	var rows [][]string
 	for _, k := range e.Kinds {
 		rows = append(rows, append(meter(kindName(k.Kind), k.Score, k.Threshold), kindCounts(k)))
@@ -124,6 +126,18 @@ func evidenceLines(e *suokev1.Evidence) []string {
 	}
 	return append(lines, columns(rows)...)
 }
+
+// ruleAndChance are the rule, and the chance that it leaves to a false rollback.
+func ruleAndChance(e *suokev1.Evidence) string {
+	chance := "α = " + percent(e.FalseRollbackRate)
+	if e.Rule == analysis.Historical {
+		return fmt.Sprintf("rule %s, against %s of the quarter of an hour before; %s only if its rates stand still", e.Rule, comparedWith(e), chance)
+	}
+	return fmt.Sprintf("rule %s, %s", e.Rule, chance)
+}
+
+// comparedWith is the version that the evidence compares with.
+func comparedWith(e *suokev1.Evidence) string { return cmp.Or(e.StableVersion, "stable") }
 
 // meter shows how far a score is from its threshold. One that speaks for the contrary is shown as none.
 func meter(name string, score, threshold float64) []string {

@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	suokev1 "github.com/suoke-life/suoke/api/v1"
+	"github.com/suoke-life/suoke/internal/release/analysis"
 	"github.com/suoke-life/suoke/internal/release/view"
 )
 
@@ -105,7 +106,7 @@ func TestWhatIsShown(t *testing.T) {
 		"canary": canary(), "returned": returned(), "awaiting_promotion": awaitingPromotion(), "paused": paused(), "first_version": firstVersion(),
 		"rolling_update": rollingUpdate(), "evaluating": evaluating(), "rollback_window": rollbackWindow(), "at_rest": atRest(),
 		"not_accepted": notAccepted(), "rollback_disabled": rollbackDisabled(), "never_seen": neverSeen(),
-		"back_at_a_warm_version": backAtAWarmVersion(), "going_back": goingBack(),
+		"back_at_a_warm_version": backAtAWarmVersion(), "going_back": goingBack(), "paused_at_rest": pausedAtRest(), "historical": historical(),
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := view.Of(seen)
@@ -156,12 +157,45 @@ func TestAsJSONNothingDependsOnTheTimeItIsLookedAt(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		`"model":"xiaoai-llm-model"`, `"candidate":"v2.2.0"`, `"reason":"StepHolding"`, `"weight":80`, `"step":2`, `"verdict":"Inconclusive"`,
+		`"model":"xiaoai-llm-model"`, `"candidate":"v2.2.0"`, `"reason":"StepHolding"`, `"weight":80`, `"step":2,"steps":4`, `"verdict":"Inconclusive"`,
 		`{"name":"xiaoai-llm-model-v2-1-0-a1b2c3-7d9f-k8xzp","ready":true,"state":"ready","since":"2026-11-20T12:00:00Z","restarts":1}`,
 	} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("%s is missing in %s", want, text)
 		}
+	}
+}
+
+// TestAPauseIsToldWhateverElseIs, as nothing that is released while it lasts begins.
+func TestAPauseIsToldWhateverElseIs(t *testing.T) {
+	for name, seen := range map[string]view.Seen{
+		"what is wanted serves": atRest(), "another is wanted": wantsAnother(), "it was refused": returned(), "its spec cannot be honoured": notAccepted(),
+		"the rollback window is open": rollbackWindow(), "nothing was seen yet": neverSeen(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, paused := range []bool{false, true} {
+				seen.Model.Spec.Paused = paused
+				told := view.Of(seen).Explain("kubectl suoke rollout", now())
+				if says := strings.Contains(told.Next, "The model is paused: `kubectl suoke rollout resume xiaoai-llm-model` lets a release begin."); says != paused || told.Paused != paused {
+					t.Errorf("paused: %v; as JSON: %v; next: %s", paused, told.Paused, told.Next)
+				}
+				if paused && strings.Contains(told.Next, "Write another spec.version") {
+					t.Errorf("offered while paused: %s", told.Next)
+				}
+			}
+		})
+	}
+}
+
+func TestAStepIsNeverBeyondTheLast(t *testing.T) {
+	seen := canary()
+	seen.Versions[0].Status.StepIndex = 7 // the plan was longer
+	candidate := view.Of(seen).Versions[1]
+	if candidate.Step != 4 || candidate.Steps != 4 {
+		t.Errorf("step %d of %d, want 4 of 4", candidate.Step, candidate.Steps)
+	}
+	if stable := view.Of(seen).Versions[0]; stable.Step != 0 || stable.Steps != 0 {
+		t.Errorf("what serves is in step %d of %d", stable.Step, stable.Steps)
 	}
 }
 
@@ -322,6 +356,19 @@ func rollbackWindow() view.Seen {
 	return seen
 }
 
+// historical is the rollback window of a version that is held against what the one before it did.
+func historical() view.Seen {
+	seen := rollbackWindow()
+	seen.Versions[0].Status.Evidence = &suokev1.Evidence{
+		Verdict: "Inconclusive", Rule: analysis.Historical, FalseRollbackRate: 0.01, Score: 0.4, Threshold: 5.99, NoWorse: 1.1, NoWorseThreshold: 4.61, StableVersion: "v2.1.0",
+		Message: "2 of 900 answers failed against 9 of 54000 of stable in the quarter of an hour before (0.222 % against 0.0167 %): 0.4 of the 6.0 nats of evidence needed that it is worse",
+		Kinds: []suokev1.KindEvidence{
+			{Kind: suokev1.ReasonErrorRate, Rule: analysis.Historical, StableRequests: 54000, StableBad: 9, CandidateRequests: 900, CandidateBad: 2, Score: 0.4, Threshold: 5.99},
+		},
+	}
+	return seen
+}
+
 // backAtAWarmVersion went back to v2.1.0 three minutes after v2.2.0 was promoted.
 func backAtAWarmVersion() view.Seen {
 	seen := rollbackWindow()
@@ -364,6 +411,18 @@ func atRest() view.Seen {
 	seen.Versions = seen.Versions[1:]
 	seen.Versions[0].Status.Weight = 100
 	delete(seen.Pods, "v2.2.0")
+	return seen
+}
+
+func pausedAtRest() view.Seen {
+	seen := atRest()
+	seen.Model.Spec.Paused = true
+	return seen
+}
+
+func wantsAnother() view.Seen {
+	seen := atRest()
+	seen.Model.Spec.Version = "v2.3.0"
 	return seen
 }
 

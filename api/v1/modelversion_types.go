@@ -32,7 +32,7 @@ type ModelVersionList struct {
 	Items           []ModelVersion `json:"items"`
 }
 
-// ModelVersionSpec is how a version is released. Edits in mid-release apply from the next decision; a weight that was given stays for its step.
+// ModelVersionSpec is how a version is released. Edits in mid-release apply from the next decision; a weight that was given stays for its step, and the strategy of the first weight for the release.
 type ModelVersionSpec struct {
 	// ModelRef names the AIModel, in the same namespace.
 	// +kubebuilder:validation:MinLength=1
@@ -84,7 +84,8 @@ type ModelVersionSpec struct {
 	Action *Action `json:"action,omitempty"`
 }
 
-// Analysis is what a judgement may be wrong about, and what it looks for.
+// Analysis is what a judgement may be wrong about, and what it looks for. In mid-release falseRollbackRate and
+// maxErrorRateIncrease stay as they were at the first weight; an edit of the others applies from the next step.
 type Analysis struct {
 	// FalseRollbackRate is α: the chance of ever returning a version that is no worse than stable is to stay below it.
 	// +kubebuilder:default=0.01

@@ -1,7 +1,7 @@
 // Package console is what people and their clients see of the system from outside. So far it is the public edge: it
 // passes /api/agents/<agent>/v1/… to a Pod of that agent, with the fewest requests in flight, and bounds what comes in. It
-// promises that a request which no Pod can have acted on is tried at another Pod, and that an error is a sentence in
-// JSON. It knows no login; what it serves is public.
+// promises that a request which a Pod gave no byte of an answer to is tried at another Pod, as what an agent is asked
+// changes nothing, and that an error is a sentence in JSON. It knows no login; what it serves is public.
 package console
 
 import (
@@ -153,7 +153,7 @@ func (e *Edge) relay(ctx context.Context, deadline *server.Deadline, w http.Resp
 	if err != nil {
 		return unread(w, err)
 	}
-	res, _, err := e.client.Do(pods, outgoing(ctx, in, body), balance.Stale, nil)
+	res, _, err := e.client.Do(pods, outgoing(ctx, in, body), balance.Unanswered, nil)
 	if err != nil {
 		return failed(ctx, w, in, err)
 	}

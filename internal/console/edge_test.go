@@ -294,6 +294,19 @@ func TestAPodThatIsGoneCostsNoRequest(t *testing.T) {
 	w.wantCounted("xiaoai", map[int]int{200: 20})
 }
 
+// TestAPodThatDiesCostsNoRequest: what an agent is asked changes nothing, so another may be asked too.
+func TestAPodThatDiesCostsNoRequest(t *testing.T) {
+	w := newWorld(t)
+	dies := func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
+	w.serve("xiaoai", dies, func(rw http.ResponseWriter, in *http.Request) { _, _ = io.Copy(rw, in.Body) })
+	for range 8 {
+		if res := w.answer(w.request(http.MethodPost, "/api/agents/xiaoai/v1/infer", strings.NewReader("hello"))); res.Code != 200 || res.Body.String() != "hello" {
+			t.Fatalf("got %d %s", res.Code, res.Body)
+		}
+	}
+	w.wantCounted("xiaoai", map[int]int{200: 8})
+}
+
 // TestAPodThatRestartsCostsNoRequest asks while a Pod closes the connections that are kept to it, as one that drains does.
 func TestAPodThatRestartsCostsNoRequest(t *testing.T) {
 	w := newWorld(t)

@@ -108,8 +108,8 @@ func (s *system) holder(t *testing.T) int {
 	return parent
 }
 
-// processes are those of a cluster, by what they call themselves.
-func processes(t *testing.T, cluster string) map[string]int {
+// processes are those of a cluster or a Pod, whose control group is named, by what they call themselves.
+func processes(t *testing.T, group string) map[string]int {
 	t.Helper()
 	files, err := filepath.Glob("/proc/[0-9]*/cgroup")
 	if err != nil {
@@ -118,8 +118,8 @@ func processes(t *testing.T, cluster string) map[string]int {
 	found := map[string]int{}
 	for _, file := range files {
 		groups, err := os.ReadFile(file)
-		if err != nil || !bytes.Contains(groups, []byte("/"+cluster)) {
-			continue // it ended meanwhile, or is not the cluster's
+		if err != nil || !bytes.Contains(groups, []byte("/"+group)) {
+			continue // it ended meanwhile, or is another's
 		}
 		line, err := os.ReadFile(filepath.Join(filepath.Dir(file), "cmdline"))
 		if err != nil || len(line) == 0 {

@@ -158,6 +158,14 @@ func releasesUnderLoad(t *testing.T, s *system) {
 			s.deleteOne(t, client.MatchingLabels{"suoke.life/model": busyModel, "suoke.life/version": s.deploymentOf(t, busyModel, "v2.2.2")})
 			settle(t, 10*time.Second)
 		}, nil},
+		{"a stable Pod that dies", func(t *testing.T) {
+			s.killOne(t, "model-server", client.MatchingLabels{"suoke.life/version": s.deploymentOf(t, busyModel, "v2.2.2"), "app.kubernetes.io/component": "model-server"})
+			settle(t, 10*time.Second)
+		}, nil},
+		{"a router Pod that dies", func(t *testing.T) {
+			s.killOne(t, "suoke", client.MatchingLabels{"app.kubernetes.io/name": "model-router"})
+			settle(t, 10*time.Second)
+		}, nil},
 		{"a restart of the operator", func(t *testing.T) {
 			s.run(t, "kubectl", "delete", "pod", "-n", namespace, "-l", "app.kubernetes.io/name=suoke-operator", "--grace-period=0", "--force")
 			settle(t, 10*time.Second)
@@ -185,6 +193,8 @@ func releasesUnderLoad(t *testing.T, s *system) {
 			step.do(t)
 			settle(t, 3*time.Second) // so that every session asked once more
 			unruly(t, before, c.moves(), step.moves)
+			seen := c.unary.Stats()
+			t.Logf("answers so far: p99 %v, at most %v", seen.P99, seen.Max)
 		}) {
 			return
 		}
@@ -271,6 +281,23 @@ func (s *system) deploymentOf(t *testing.T, model, version string) string {
 	}
 	t.Fatalf("the route of %s does not name %s", model, version)
 	return ""
+}
+
+// killOne kills the program of one of several ready Pods, as running out of memory would: nobody is told before.
+func (s *system) killOne(t *testing.T, program string, of client.MatchingLabels) {
+	t.Helper()
+	var pods []corev1.Pod
+	eventually(t, time.Minute, func(ctx context.Context) string {
+		if pods = s.ready(ctx, t, of); len(pods) < 2 {
+			return fmt.Sprintf("%d Pods of %v are ready, and one is to be killed", len(pods), of)
+		}
+		return ""
+	})
+	pid := processes(t, "pod"+string(pods[0].UID))[program]
+	if pid == 0 {
+		t.Fatalf("no %s runs in Pod %s", program, pods[0].Name)
+	}
+	asRoot(t, "kill", "-KILL", strconv.Itoa(pid))
 }
 
 // deleteOne deletes one Pod as a drain of its node would.

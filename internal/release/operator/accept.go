@@ -6,9 +6,11 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	suokev1 "github.com/suoke-life/suoke/api/v1"
@@ -219,12 +221,47 @@ func AcceptVersion(version *suokev1.ModelVersion, model *suokev1.AIModel, siblin
 		return refused(suokev1.ReasonDuplicate, "ModelVersion %s describes %s of %s already, and the older counts; delete one of them",
 			winner.Name, version.Spec.Version, version.Spec.ModelRef)
 	}
+	return acceptRelease(version.Spec)
+}
+
+// longestDuration of anything that is waited for.
+const longestDuration = 8760 * time.Hour
+
+// acceptRelease repeats the schema's rules on how a version is released, for API servers that do not check them.
+func acceptRelease(how suokev1.ModelVersionSpec) Verdict {
 	last := int32(0)
-	for _, step := range version.Spec.CanaryDeployment.Steps {
+	for _, step := range how.CanaryDeployment.Steps {
 		if step.Weight < last {
 			return refused(suokev1.ReasonInvalid, "steps: write weights in rising order, such as 5, 20, 50")
 		}
-		last = step.Weight
+		if last = step.Weight; step.Duration.Duration < 0 || step.Duration.Duration > longestDuration {
+			return refused(suokev1.ReasonInvalid, "steps: duration: write a duration such as 10m, at most 8760h")
+		}
+	}
+	for _, d := range []struct {
+		value *metav1.Duration
+		says  string
+	}{
+		{how.AutoPromotion.Criteria.MinUptime, "minUptime: write a duration such as 24h or 90m, at most 8760h"},
+		{&how.CanaryDeployment.Duration, "duration: write a duration such as 2h or 90m, at most 8760h"},
+		{&how.BlueGreen.ScaleDownDelay, "scaleDownDelay: write a duration such as 10m, at most 8760h"},
+	} {
+		if d.value != nil && (d.value.Duration < 0 || d.value.Duration > longestDuration) {
+			return refused(suokev1.ReasonInvalid, "%s", d.says)
+		}
+	}
+	for _, n := range []struct {
+		value, least, most float64
+		says               string
+	}{
+		{how.Analysis.FalseRollbackRate, 0.0001, 0.2, "analysis.falseRollbackRate: write a chance from 0.0001 to 0.2, such as 0.01"},
+		{how.Analysis.MaxErrorRateIncrease, 0.0001, 0.5, "analysis.maxErrorRateIncrease: write a share from 0.0001 to 0.5, such as 0.005"},
+		{how.Analysis.LatencyQuantile, 0.5, 0.999, "analysis.latencyQuantile: write a quantile from 0.5 to 0.999, such as 0.95"},
+		{how.Analysis.MaxLatencyIncrease, 0.01, 10, "analysis.maxLatencyIncrease: write a share from 0.01 to 10, such as 0.2"},
+	} {
+		if n.value != 0 && (n.value < n.least || n.value > n.most) { // 0 was left out
+			return refused(suokev1.ReasonInvalid, "%s", n.says)
+		}
 	}
 	return accepted()
 }

@@ -1,10 +1,12 @@
 package operator_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -74,4 +76,35 @@ func (s *system) versionOf(version string) *suokev1.ModelVersion {
 		}
 	}
 	return nil
+}
+
+// TestAVersionOfWhichNothingIsLeftIsTold: what serves cannot be made again once nothing says how.
+func TestAVersionOfWhichNothingIsLeftIsTold(t *testing.T) {
+	s := served(t)
+	s.set(func(k *cluster) { k.evaluated["v2"] = worse })
+	s.want("v2")
+	s.untilModel("v2 to be refused", condition(suokev1.ConditionDegraded, metav1.ConditionTrue, suokev1.ReasonEvaluationFailed))
+	s.untilOnlyV1Runs()
+	s.stop()
+	var id string
+	s.get(func(k *cluster) {
+		for of, version := range k.versions {
+			if version == "v1" {
+				id = of
+			}
+		}
+	})
+	named := metav1.ObjectMeta{Name: id, Namespace: s.namespace}
+	for _, object := range []client.Object{&appsv1.ControllerRevision{ObjectMeta: named}, &appsv1.Deployment{ObjectMeta: named}} {
+		if err := s.client.Delete(t.Context(), object); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.start()
+	status := s.untilModel("it to be told", func(status suokev1.AIModelStatus) bool {
+		return slices.ContainsFunc(status.Conditions, func(c metav1.Condition) bool { return c.Reason == suokev1.ReasonRevisionMissing })
+	})
+	if said := describe(status); !strings.Contains(said, "the ControllerRevision "+id+" and its Deployment were deleted") || !strings.Contains(said, "release another") {
+		t.Errorf("it says %s", said)
+	}
 }

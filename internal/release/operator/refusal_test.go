@@ -170,6 +170,38 @@ func TestRulesOfTheSchemaHoldWhereTheServerDoesNotCheck(t *testing.T) {
 	}
 }
 
+func TestRulesOfAReleaseHoldWhereTheServerDoesNotCheck(t *testing.T) {
+	t.Parallel()
+	year := metav1.Duration{Duration: 8761 * time.Hour}
+	for name, c := range map[string]struct {
+		change func(*suokev1.ModelVersionSpec)
+		want   string
+	}{
+		"nothing written":       {func(*suokev1.ModelVersionSpec) {}, "every field can be honoured"},
+		"an α of a half":        {func(how *suokev1.ModelVersionSpec) { how.Analysis.FalseRollbackRate = 0.5 }, "analysis.falseRollbackRate: write a chance"},
+		"a negative increase":   {func(how *suokev1.ModelVersionSpec) { how.Analysis.MaxErrorRateIncrease = -1 }, "analysis.maxErrorRateIncrease: write a share"},
+		"a quantile of 1":       {func(how *suokev1.ModelVersionSpec) { how.Analysis.LatencyQuantile = 1 }, "analysis.latencyQuantile: write a quantile"},
+		"hundred times as slow": {func(how *suokev1.ModelVersionSpec) { how.Analysis.MaxLatencyIncrease = 100 }, "analysis.maxLatencyIncrease: write a share"},
+		"up for a year":         {func(how *suokev1.ModelVersionSpec) { how.AutoPromotion.Criteria.MinUptime = &year }, "minUptime: write a duration"},
+		"a canary of a year":    {func(how *suokev1.ModelVersionSpec) { how.CanaryDeployment.Duration = year }, "duration: write a duration"},
+		"warm for a year":       {func(how *suokev1.ModelVersionSpec) { how.BlueGreen.ScaleDownDelay = year }, "scaleDownDelay: write a duration"},
+		"a step of a year": {func(how *suokev1.ModelVersionSpec) {
+			how.CanaryDeployment.Steps = []suokev1.CanaryStep{{Weight: 5, Duration: year}}
+		}, "steps: duration: write a duration"},
+		"steps that fall": {func(how *suokev1.ModelVersionSpec) {
+			how.CanaryDeployment.Steps = []suokev1.CanaryStep{{Weight: 50}, {Weight: 5}}
+		}, "steps: write weights in rising order"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := &suokev1.ModelVersion{}
+			c.change(&v.Spec)
+			if verdict := operator.AcceptVersion(v, &suokev1.AIModel{}, nil); !strings.Contains(verdict.Message, c.want) {
+				t.Errorf("%+v, want %s", verdict, c.want)
+			}
+		})
+	}
+}
+
 func TestGPURulesHoldWhereTheServerDoesNotCheck(t *testing.T) {
 	t.Parallel()
 	whole, half := resource.MustParse("1"), resource.MustParse("0.5")

@@ -57,3 +57,24 @@ func TestASecondTurnsAVerdictBeforeItIsJudged(t *testing.T) {
 		})
 	}
 }
+
+func TestAJudgementIsStoredEveryHalfMinuteAtMost(t *testing.T) {
+	now := time.Unix(1_700_000_000, 0)
+	for sentence, c := range map[string]struct {
+		stored time.Duration
+		last   int64
+		want   bool
+	}{
+		"a moment ago":                        {persistJudgement - time.Second, 2, false},
+		"half a minute ago":                   {persistJudgement, 2, true},
+		"half a minute ago, and nothing came": {persistJudgement, 1, false},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			seen := &observed{model: digits(), now: now, judge: judge{Last: c.last}}
+			seen.memory.judge = judge{Last: 1, SavedAt: now.Add(-c.stored)}
+			if d := (&models{Operator: &Operator{}}).decide(seen); d.write != c.want {
+				t.Errorf("written: %v, want %v", d.write, c.want)
+			}
+		})
+	}
+}

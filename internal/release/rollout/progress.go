@@ -7,15 +7,32 @@ import (
 	"time"
 )
 
-// keptTransitions of the history.
-const keptTransitions = 50
+const (
+	// keptTransitions of the history, and of so many more IDs the last one: what became of a version is not forgotten.
+	keptTransitions = 50
+	keptIDs         = 100
+)
 
 // record adds a change of a version's phase to the history.
 func (t *turn) record(id ID, from, to Phase, reason, message string) {
 	t.State.History = append(t.State.History, Transition{
 		ID: id, Version: t.name(id), From: from, To: to, At: t.now, Reason: reason, Message: message,
 	})
-	t.State.History = t.State.History[max(0, len(t.State.History)-keptTransitions):]
+	t.State.History = bounded(t.State.History)
+}
+
+// bounded is the history as it is kept.
+func bounded(history []Transition) []Transition {
+	recent := history[max(0, len(history)-keptTransitions):]
+	known := latest(recent)
+	var older []Transition
+	for _, h := range slices.Backward(history[:len(history)-len(recent)]) {
+		if _, found := known[h.ID]; !found && len(older) < keptIDs {
+			known[h.ID], older = h, append(older, h)
+		}
+	}
+	slices.Reverse(older)
+	return append(older, recent...)
 }
 
 // lastPhase of a version, Draft if it has none yet.

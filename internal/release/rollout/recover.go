@@ -36,7 +36,7 @@ func Recover(r Remains, now time.Time) State {
 			})
 		}
 	}
-	s.History = s.History[max(0, len(s.History)-keptTransitions):]
+	s.History = bounded(s.History)
 	if r.Stable == "" {
 		return s
 	}

@@ -244,7 +244,7 @@ func (w *world) checkSplit(before rollout.State, d rollout.Decision) {
 	same := cmp.Equal(before.Weights, after.Weights, cmpopts.EquateEmpty()) && before.Stable == after.Stable
 	w.expect(same == (before.Revision == after.Revision), "revision %d became %d, weights %v became %v", before.Revision, after.Revision, before.Weights, after.Weights)
 	w.expect(after.Revision <= before.Revision+1, "two splits in one decision")
-	w.expect(len(after.History) <= 50, "%d transitions are kept", len(after.History))
+	w.expect(len(after.History) <= 150, "%d transitions are kept", len(after.History))
 	for version, weight := range after.Weights {
 		if weight > before.Weights[version] {
 			w.checkRaise(before, after, version, weight)

@@ -296,6 +296,20 @@ func TestNoRouterIsReady(t *testing.T) {
 	w.wantCounted(1, map[int]int{503: 1})
 }
 
+func TestARouterThatDiesCostsNoRequest(t *testing.T) {
+	w := newWorld(t)
+	dying := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
+	defer dying.Close()
+	living := httptest.NewServer(http.HandlerFunc(w.route))
+	defer living.Close()
+	w.routers.Update([]balance.Address{{Pod: "router-0", Host: dying.Listener.Addr().String()}, {Pod: "router-1", Host: living.Listener.Addr().String()}})
+	for range 8 {
+		if code, body := w.ask(`{"inputs": [[52, 27.5]]}`); code != http.StatusOK {
+			t.Fatalf("got %d %s", code, body)
+		}
+	}
+}
+
 func TestARouterThatDoesNotAnswerInTime(t *testing.T) {
 	w := newWorld(t)
 	w.infer = func(_ http.ResponseWriter, in *http.Request) { <-in.Context().Done() }

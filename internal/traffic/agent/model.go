@@ -134,7 +134,7 @@ func (m *model) send(ctx context.Context, method, path string, body []byte) (*ht
 	if session := sessionOf(ctx); session != "" {
 		req.Header.Set(server.SessionHeader, session)
 	}
-	res, _, err := m.client.Do(m.routers, req, balance.Stale, nil)
+	res, _, err := m.client.Do(m.routers, req, balance.Unanswered, nil)
 	if err != nil {
 		return nil, unreachable(ctx, err)
 	}

@@ -16,11 +16,12 @@ const (
 	Key = "route.json"
 )
 
-// Route is the wanted split of one model's requests. One write of its ConfigMap is one revision.
+// Route is the wanted split of one model's requests.
 type Route struct {
 	// Model is the AIModel's name: the name that clients ask for.
 	Model string `json:"model"`
-	// Revision grows with every write.
+	// Revision grows with every write that changes the weights, what is mirrored, or which version is stable: with what
+	// routers are waited for. Stable and Candidate alone may change under the same one, as a release begins and ends.
 	Revision int64 `json:"revision"`
 	// Stable and Candidate are IDs of Versions; Candidate is empty when no release is under way.
 	Stable    string `json:"stable,omitempty"`

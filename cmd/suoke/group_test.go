@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,7 +17,7 @@ func leading(cmd *cobra.Command, path ...string) [][]string {
 	}
 	all := [][]string{path}
 	for _, sub := range cmd.Commands() {
-		all = append(all, leading(sub, append(path[:len(path):len(path)], sub.Name())...)...)
+		all = append(all, leading(sub, append(slices.Clip(path), sub.Name())...)...)
 	}
 	return all
 }

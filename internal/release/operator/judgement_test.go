@@ -161,7 +161,7 @@ func TestAVersionThatFailsAfterTheSwitchIsReturned(t *testing.T) {
 	if again := recompute(t, e); again.Verdict != analysis.Fail || again.Score != e.Score {
 		t.Errorf("recomputed %+v", again)
 	}
-	header, verdict, _ := s.untilRecord("records/digits:v2-1")
+	header, verdict, _ := s.untilRecord()
 	if verdict.Verdict != analysis.Fail || verdict.Rule != analysis.Historical || header.Candidate != "v2" {
 		t.Errorf("the record says %+v", verdict)
 	}
@@ -188,7 +188,7 @@ func TestAStepOfAllTrafficIsJudgedByThePast(t *testing.T) {
 	if again := recompute(t, e); again.Verdict != analysis.Fail || again.Score != e.Score {
 		t.Errorf("recomputed %+v", again)
 	}
-	if _, verdict, _ := s.untilRecord("records/digits:v2-1"); verdict.Verdict != analysis.Fail || verdict.Rule != analysis.Historical {
+	if _, verdict, _ := s.untilRecord(); verdict.Verdict != analysis.Fail || verdict.Rule != analysis.Historical {
 		t.Errorf("the record says %+v", verdict)
 	}
 }
@@ -215,9 +215,10 @@ func TestAJudgementIsByWhatItsModelVersionSays(t *testing.T) {
 	}
 }
 
-// untilRecord waits for a record, and judges by it.
-func (s *system) untilRecord(name string) (record.Header, analysis.Judgement, []record.Entry) {
+// untilRecord waits for the record of the first attempt at v2, and judges by it.
+func (s *system) untilRecord() (record.Header, analysis.Judgement, []record.Entry) {
 	s.t.Helper()
+	const name = "records/digits:v2-1"
 	s.until("the record "+name, func() (bool, string) { return s.records.get(name) != "", text(s.records) })
 	r, err := record.NewReader(strings.NewReader(s.records.get(name)))
 	if err != nil {
@@ -244,7 +245,7 @@ func TestTheRecordOfARollbackGivesTheSameVerdict(t *testing.T) {
 	s.want("v2")
 	s.untilModel("v2 to be returned", condition(suokev1.ConditionDegraded, metav1.ConditionTrue, suokev1.ReasonErrorRate))
 	e := s.untilEvidence("canary-v2", "the evidence of a Fail", func(e suokev1.Evidence) bool { return e.Verdict == string(analysis.Fail) })
-	header, verdict, entries := s.untilRecord("records/digits:v2-1")
+	header, verdict, entries := s.untilRecord()
 	if verdict.Verdict != analysis.Fail || verdict.Score != e.Score || verdict.Message != e.Message {
 		t.Errorf("the record says %+v\nand the evidence %s", verdict, text(e))
 	}
@@ -280,7 +281,7 @@ func TestTheRecordGoesOnUnderANewOperator(t *testing.T) {
 	// Wanting another version ends the rollback window.
 	s.set(func(k *cluster) { k.evaluated["v3"] = passes })
 	s.want("v3")
-	header, verdict, entries := s.untilRecord("records/digits:v2-1")
+	header, verdict, entries := s.untilRecord()
 	if len(entries) == 0 || verdict.Kinds[0].CandidateRequests == 0 || header.Attempt != 1 {
 		t.Errorf("%d seconds, %+v", len(entries), verdict)
 	}

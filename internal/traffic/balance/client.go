@@ -57,11 +57,11 @@ type Broken func(pod string, took time.Duration, err error)
 type Repeats int
 
 const (
-	// Never: a Pod may have acted on it. It gets a connection of its own, as one that was kept may turn out to be closed.
+	// Never sends nothing twice. The request gets a connection of its own, as one that was kept may turn out to be closed.
 	Never Repeats = iota
-	// Stale: where a kept connection broke before the first byte of an answer; most likely it was closed already.
+	// Stale does where a kept connection broke before the first byte of an answer: most likely it was closed already.
 	Stale
-	// Unanswered: once more, where any connection broke before the first byte. The request may be acted on twice.
+	// Unanswered does once, where any connection broke before the first byte. The request may be acted on twice.
 	Unanswered
 )
 

@@ -211,7 +211,7 @@ func acceptValidation(model *suokev1.AIModel, _ Surroundings) Verdict {
 	return accepted()
 }
 
-// AcceptVersion holds a ModelVersion against the rules across objects. Siblings are the ModelVersions of the namespace.
+// AcceptVersion holds a ModelVersion against the rules across objects, and its own. Siblings are the ModelVersions of the namespace.
 func AcceptVersion(version *suokev1.ModelVersion, model *suokev1.AIModel, siblings []suokev1.ModelVersion) Verdict {
 	if model == nil {
 		return refused(suokev1.ReasonModelNotFound,
@@ -227,7 +227,8 @@ func AcceptVersion(version *suokev1.ModelVersion, model *suokev1.AIModel, siblin
 // longestDuration of anything that is waited for.
 const longestDuration = 8760 * time.Hour
 
-// acceptRelease repeats the schema's rules on how a version is released, for API servers that do not check them.
+// acceptRelease repeats the schema's rules on how a version is released, so that it is told where an API server does not
+// check them.
 func acceptRelease(how suokev1.ModelVersionSpec) Verdict {
 	last := int32(0)
 	for _, step := range how.CanaryDeployment.Steps {

@@ -169,27 +169,39 @@ func TestAVersionThatFailsAfterTheSwitchIsReturned(t *testing.T) {
 
 // TestAStepOfAllTrafficIsJudgedByThePast: stable answers nothing that could be compared, though nothing was promoted yet.
 func TestAStepOfAllTrafficIsJudgedByThePast(t *testing.T) {
-	s := served(t)
-	s.untilHeard(8)
-	s.canary("v2", time.Hour, func(how *suokev1.ModelVersionSpec) {
-		how.CanaryDeployment.Steps = []suokev1.CanaryStep{{Weight: 100, Duration: metav1.Duration{Duration: time.Hour}}}
-	})
-	s.want("v2")
-	s.untilModel("v2 to have everything, unpromoted", func(status suokev1.AIModelStatus) bool {
-		return status.StableVersion == "v1" && len(status.Traffic) == 1 && status.Traffic[0] == suokev1.TrafficShare{Version: "v2", Weight: 100}
-	})
-	s.set(func(k *cluster) { k.failing["v2"] = 0.3 })
-	s.untilModel("v2 to be returned", condition(suokev1.ConditionDegraded, metav1.ConditionTrue, suokev1.ReasonErrorRate))
-	s.untilModel("v1 to serve again", serving("v1"))
-	e := s.untilEvidence("canary-v2", "the evidence", func(e suokev1.Evidence) bool { return e.Reason == analysis.ErrorRate })
-	if e.Rule != analysis.Historical {
-		t.Errorf("evidence: %s", text(e))
-	}
-	if again := recompute(t, e); again.Verdict != analysis.Fail || again.Score != e.Score {
-		t.Errorf("recomputed %+v", again)
-	}
-	if _, verdict, _ := s.untilRecord(); verdict.Verdict != analysis.Fail || verdict.Rule != analysis.Historical {
-		t.Errorf("the record says %+v", verdict)
+	for sentence, c := range map[string]struct {
+		hold   time.Duration
+		reason string
+	}{
+		"while it is held":                   {time.Hour, suokev1.ReasonStepHolding},
+		"once it is over and a person waits": {0, suokev1.ReasonAwaitingPromotion},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			s := served(t)
+			s.untilHeard(8)
+			s.canary("v2", time.Hour, func(how *suokev1.ModelVersionSpec) {
+				how.CanaryDeployment.Steps = []suokev1.CanaryStep{{Weight: 100, Duration: metav1.Duration{Duration: c.hold}}}
+				how.AutoPromotion.Enabled = false
+			})
+			s.want("v2")
+			s.untilModel("v2 to have everything, unpromoted", func(status suokev1.AIModelStatus) bool {
+				return status.StableVersion == "v1" && len(status.Traffic) == 1 && status.Traffic[0] == suokev1.TrafficShare{Version: "v2", Weight: 100} &&
+					condition(suokev1.ConditionProgressing, metav1.ConditionTrue, c.reason)(status)
+			})
+			s.set(func(k *cluster) { k.failing["v2"] = 0.3 })
+			s.untilModel("v2 to be returned", condition(suokev1.ConditionDegraded, metav1.ConditionTrue, suokev1.ReasonErrorRate))
+			s.untilModel("v1 to serve again", serving("v1"))
+			e := s.untilEvidence("canary-v2", "the evidence", func(e suokev1.Evidence) bool { return e.Reason == analysis.ErrorRate })
+			if e.Rule != analysis.Historical {
+				t.Errorf("evidence: %s", text(e))
+			}
+			if again := recompute(t, e); again.Verdict != analysis.Fail || again.Score != e.Score {
+				t.Errorf("recomputed %+v", again)
+			}
+			if _, verdict, _ := s.untilRecord(); verdict.Verdict != analysis.Fail || verdict.Rule != analysis.Historical {
+				t.Errorf("the record says %+v", verdict)
+			}
+		})
 	}
 }
 

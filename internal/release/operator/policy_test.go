@@ -59,7 +59,7 @@ func TestARefusedVersionServesOnceNoEvaluationIsAskedFor(t *testing.T) {
 			return false, "no history"
 		}
 		last := v.Status.PromotionHistory[len(v.Status.PromotionHistory)-1].Reason
-		return strings.Contains(last, "it was not evaluated, as validation.enabled is false"), last
+		return strings.Contains(last, "no evaluation stands behind it, as validation.enabled is false"), last
 	})
 }
 

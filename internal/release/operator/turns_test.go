@@ -32,7 +32,7 @@ func TestASecondTurnsAVerdictBeforeItIsJudged(t *testing.T) {
 		"a candidate without traffic yet":   {subject{id: "v2", stable: "v1"}, []route.Second{second("v2", at, 100, 100)}, false},
 		"a watched one, whose past is lost": {subject{id: "v2", stable: "v1", watched: true, stepAt: time.Unix(at, 0)}, []route.Second{second("v2", at, 100, 100)}, true},
 		"one that was given everything":     {subject{id: "v2", stable: "v1", since: serving.since, alone: true, stepAt: time.Unix(at, 0)}, []route.Second{second("v2", at, 100, 100)}, true},
-		"one whose next step is not given":  {subject{id: "v2", stable: "v1", since: serving.since, alone: true}, []route.Second{second("v2", at, 100, 100)}, false},
+		"one whose last step is over":       {subject{id: "v2", stable: "v1", since: serving.since, alone: true}, []route.Second{second("v2", at, 100, 100)}, true},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			p := newPolled(t, "m")

@@ -230,7 +230,7 @@ func (t *turn) revise() {
 // unevaluatedNote ends a sentence about traffic for a version that was not evaluated.
 func (t *turn) unevaluatedNote() string {
 	if t.evaluation().Outcome == EvaluationDisabled {
-		return "; it was not evaluated, as validation.enabled is false"
+		return "; no evaluation stands behind it, as validation.enabled is false"
 	}
 	return ""
 }

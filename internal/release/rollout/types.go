@@ -100,7 +100,7 @@ type State struct {
 	Refused map[ID]Refusal `json:"refused,omitempty"`
 	// Attempts counts the releases begun, by version as people write it.
 	Attempts map[string]int `json:"attempts,omitempty"`
-	// History of phases, oldest first, the last 50.
+	// History of phases, oldest first: the latest, and the last one of versions before.
 	History []Transition `json:"history,omitempty"`
 }
 

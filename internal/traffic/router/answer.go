@@ -181,7 +181,7 @@ func (a *answer) close() {
 		}
 		a.reflect(a.mirror)
 	}
-	if !errors.Is(a.err, errTooLarge) {
+	if _, own := errors.AsType[refusal](a.err); !own { // of what the client sent
 		a.count(a.version, a.pod, o)
 	}
 	a.version.inFlight.Add(-1)

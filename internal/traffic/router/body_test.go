@@ -1,7 +1,9 @@
 package router_test
 
 import (
+	"bufio"
 	"bytes"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -15,23 +17,30 @@ import (
 	"github.com/suoke-life/suoke/internal/traffic/router"
 )
 
-// raw sends the bytes of a request, as slow clients do, and returns the first line of its answer. Sent, the client's side is
-// closed if it leaves.
-func (w *world) raw(text string, leaves bool) string {
+// dial sends the bytes of a request, or of a part of it.
+func (w *world) dial(text string) *net.TCPConn {
 	w.t.Helper()
 	conn, err := (&net.Dialer{}).DialContext(w.t.Context(), "tcp", strings.TrimPrefix(w.url, "http://"))
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	defer conn.Close()
+	w.t.Cleanup(func() { _ = conn.Close() })
 	if _, err := io.WriteString(conn, text); err != nil {
 		w.t.Fatal(err)
 	}
+	return conn.(*net.TCPConn)
+}
+
+// raw sends the bytes of a request, and returns the first line of its answer. One that leaves closes its side of the
+// connection then.
+func (w *world) raw(text string, leaves bool) string {
+	w.t.Helper()
+	conn := w.dial(text)
 	if leaves {
-		_ = conn.(*net.TCPConn).CloseWrite()
+		_ = conn.CloseWrite()
 	}
 	answer, err := io.ReadAll(conn)
-	if err != nil {
+	if len(answer) == 0 && err != nil {
 		w.t.Fatal(err)
 	}
 	line, _, _ := strings.Cut(string(answer), "\r\n")
@@ -61,27 +70,59 @@ func TestABodyThatDoesNotComeIsNotAnswered200(t *testing.T) {
 	}
 }
 
-// TestTheVersionIsChosenOnceTheBodyIsThere: versions go while a client sends slowly.
+// TestTheVersionIsChosenOnceTheBodyIsThere: versions go while a client sends slowly. The router says when it begins to read.
 func TestTheVersionIsChosenOnceTheBodyIsThere(t *testing.T) {
 	w := newWorld(t)
 	w.serve(stable, says("stable"))
 	w.serve(candidate, says("candidate"))
 	w.split(100)
-	body, client := io.Pipe()
-	answer := make(chan got)
-	go func() { answer <- w.askWith(t.Context(), http.MethodPost, inferPath, body) }()
-	if _, err := io.WriteString(client, "sl"); err != nil {
+	conn := w.dial("POST " + inferPath + " HTTP/1.1\r\nHost: m\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n")
+	in := bufio.NewReader(conn)
+	if line, err := in.ReadString('\n'); err != nil || line != "HTTP/1.1 100 Continue\r\n" {
+		t.Fatalf("got %q, %v", line, err)
+	}
+	if _, err := in.ReadString('\n'); err != nil {
 		t.Fatal(err)
 	}
 	w.split(0, func(r *route.Route) { r.Revision, r.Candidate, r.Versions = 8, "", r.Versions[:1] })
 	w.set(candidate).Update(nil)
-	if _, err := io.WriteString(client, "ow"); err != nil {
+	if _, err := io.WriteString(conn, "slow"); err != nil {
 		t.Fatal(err)
 	}
-	_ = client.Close()
-	if a := <-answer; a.Code != 200 || a.Body != "stable slow" {
+	res, err := http.ReadResponse(in, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if body, err := io.ReadAll(res.Body); err != nil || string(body) != "stable slow" {
+		t.Errorf("got %d %s, %v", res.StatusCode, body, err)
+	}
+}
+
+// TestALargeBodyThatIsLateIsNotTheVersionsFailure, though the version is asked already.
+func TestALargeBodyThatIsLateIsNotTheVersionsFailure(t *testing.T) {
+	w := newWorld(t)
+	w.serve(stable, says("stable"))
+	w.split(0)
+	request := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: m\r\nX-Suoke-Timeout: 300ms\r\nConnection: close\r\nContent-Length: %d\r\n\r\nhalf", inferPath, 2<<20)
+	if got := w.raw(request, false); got != "HTTP/1.1 408 Request Timeout" {
+		t.Errorf("got %q", got)
+	}
+	w.wantCounts(map[string]route.Second{})
+}
+
+// TestAPodThatReadsNothingIsLate: it is not the client that is waited for.
+func TestAPodThatReadsNothingIsLate(t *testing.T) {
+	w := newWorld(t)
+	over := make(chan struct{})
+	defer close(over)
+	w.serve(stable, func(http.ResponseWriter, *http.Request) { <-over })
+	w.split(0)
+	a := w.askWith(t.Context(), http.MethodPost, inferPath, bytes.NewReader(make([]byte, router.MaxBody)), "X-Suoke-Timeout", "300ms")
+	if a.Code != http.StatusGatewayTimeout {
 		t.Errorf("got %+v", a)
 	}
+	w.wantCounts(map[string]route.Second{stable: {Requests: 1, Failures: 1}})
 }
 
 // TestRequestsUnderWayAreKnownWhenTheirVersionIsGone: its Pods wait for them.

@@ -40,6 +40,9 @@ func (x *exchange) read(w http.ResponseWriter) error {
 		return nil
 	}
 	x.isRead = true
+	if x.left() <= 0 {
+		return context.DeadlineExceeded // in the queue
+	}
 	if x.in.ContentLength != 0 {
 		// Once the body is read to its end, net/http takes the deadline away. A writer that knows none has the whole body.
 		_ = http.NewResponseController(w).SetReadDeadline(x.start.Add(x.allowed))
@@ -138,10 +141,12 @@ func (x *exchange) cause(ctx context.Context, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case x.in.Context().Err() != nil:
-		return context.Canceled
 	case errors.As(err, &tooLarge):
 		return errTooLarge
+	case x.left() <= 0 && x.body.late():
+		return errLate
+	case x.in.Context().Err() != nil:
+		return context.Canceled
 	case ctx.Err() != nil:
 		return context.DeadlineExceeded
 	default:

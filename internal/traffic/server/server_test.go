@@ -131,6 +131,28 @@ func start(t *testing.T, change ...func(*Server)) *running {
 	return r
 }
 
+func TestAHeaderIsBounded(t *testing.T) {
+	s := httptest.NewUnstartedServer(nil)
+	s.Config = (&Server{}).bounded(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	s.Start()
+	defer s.Close()
+	for size, want := range map[int]int{60 << 10: http.StatusOK, 80 << 10: http.StatusRequestHeaderFieldsTooLarge} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("X-Large", strings.Repeat("x", size))
+		res, err := s.Client().Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		if res.StatusCode != want {
+			t.Errorf("%d bytes: got %d, want %d", size, res.StatusCode, want)
+		}
+	}
+}
+
 func TestStopping(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t)

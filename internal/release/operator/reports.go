@@ -131,6 +131,11 @@ func (r *routers) note(pod string, q question, report *route.Report) {
 		// What the old process counted and had not reported is lost; its last seconds are not asked of the new one.
 		s.process, s.models = report.Process, map[string]route.ModelReport{}
 	}
+	if report.Now < s.now-skewed { // set back: its seconds begin anew
+		for model, read := range s.read {
+			s.read[model] = min(read, report.Now-1)
+		}
+	}
 	s.now = report.Now
 	r.correct(pod, s)
 	if len(q.models) == 0 {

@@ -122,6 +122,18 @@ func TestARoutersClockIsCorrected(t *testing.T) {
 	}
 }
 
+func TestARouterWhoseClockIsSetBackIsHeardOn(t *testing.T) {
+	p := newPolled(t, "m")
+	p.report("router-0", "1", p.now+3600, route.Second{Unix: p.now + 3600 - 2, ID: "v", Pod: "a", Requests: 1})
+	p.now++
+	p.report("router-0", "1", p.now) // which has been set back
+	p.now++
+	p.report("router-0", "1", p.now, route.Second{Unix: p.now - 1, ID: "v", Pod: "a", Requests: 2})
+	if sums, complete := p.requests(-10); complete != 1 || cmp.Diff(sums, map[string]int64{"-2 a": 1, "1 a": 2}) != "" {
+		t.Errorf("up to %d: %v", complete, sums)
+	}
+}
+
 func TestAClockThatIsASecondOffLeavesSecondsAsTheyAre(t *testing.T) {
 	p := newPolled(t, "m")
 	for i := range int64(10) {

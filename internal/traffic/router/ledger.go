@@ -10,8 +10,12 @@ import (
 	"github.com/suoke-life/suoke/internal/traffic/route"
 )
 
-// kept is how many complete seconds a ledger remembers.
-const kept = 120
+const (
+	// kept is how many complete seconds a ledger remembers.
+	kept = 120
+	// setBack is by how many seconds a clock may go back and be waited for; by more, it was set.
+	setBack = 2
+)
 
 // outcome is how an attempt at a Pod ended.
 type outcome struct {
@@ -116,7 +120,7 @@ func (l *ledger) at(now time.Time, from source) *route.Second {
 func (l *ledger) after(since int64, now time.Time) []route.Second {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.sealed = max(l.sealed, now.Unix())
+	l.seal(now.Unix())
 	var seconds []route.Second
 	for _, t := range l.seconds {
 		if t.unix <= since || t.unix >= now.Unix() || t.unix < now.Unix()-kept {
@@ -132,6 +136,14 @@ func (l *ledger) after(since int64, now time.Time) []route.Second {
 		return cmp.Or(cmp.Compare(a.Unix, b.Unix), cmp.Compare(a.ID, b.ID), cmp.Compare(a.Pod, b.Pod))
 	})
 	return seconds
+}
+
+// seal notes that the seconds before this one are told. Where the clock was set back they come once more, and begin anew.
+func (l *ledger) seal(unix int64) {
+	if unix < l.sealed-setBack {
+		l.seconds, l.sealed = [kept + 1]tally{}, unix
+	}
+	l.sealed = max(l.sealed, unix)
 }
 
 func one(is bool) int64 {

@@ -130,13 +130,7 @@ func TestBlocksCannotBeForeseen(t *testing.T) {
 }
 
 func TestTheLedgerReportsWholeSeconds(t *testing.T) {
-	var l ledger
 	at := func(unix int64) time.Time { return time.Unix(unix, 1) }
-	l.count(at(1000), "v1", "b", outcome{took: 3 * time.Millisecond})
-	l.count(at(1000), "v1", "b", outcome{failed: true, reasked: true, took: time.Millisecond})
-	l.count(at(1000), "v1", "a", outcome{failed: true})
-	l.count(at(1001), "v2", "c", outcome{took: 5 * time.Millisecond})
-	l.count(at(1002), "v2", "c", outcome{})
 	thousand := []route.Second{
 		{Unix: 1000, ID: "v1", Pod: "a", Requests: 1, Failures: 1, Latencies: map[int]int64{}},
 		{Unix: 1000, ID: "v1", Pod: "b", Requests: 2, Failures: 1, Reasked: 1, LatencySum: 4000, Latencies: map[int]int64{
@@ -157,6 +151,12 @@ func TestTheLedgerReportsWholeSeconds(t *testing.T) {
 		"nothing too old":         {0, 1001 + kept, []route.Second{next, last}},
 	} {
 		t.Run(sentence, func(t *testing.T) {
+			var l ledger
+			l.count(at(1000), "v1", "b", outcome{took: 3 * time.Millisecond})
+			l.count(at(1000), "v1", "b", outcome{failed: true, reasked: true, took: time.Millisecond})
+			l.count(at(1000), "v1", "a", outcome{failed: true})
+			l.count(at(1001), "v2", "c", outcome{took: 5 * time.Millisecond})
+			l.count(at(1002), "v2", "c", outcome{})
 			if diff := cmp.Diff(c.want, l.after(c.since, at(c.now))); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
@@ -201,6 +201,25 @@ func TestWhatComesLateIsToldInTheNextSecond(t *testing.T) {
 	}}
 	if diff := cmp.Diff(late, l.after(1000, time.Unix(1002, 0))); diff != "" {
 		t.Errorf("told later (-want +got):\n%s", diff)
+	}
+}
+
+func TestALedgerGoesOnWhenItsClockIsSetBack(t *testing.T) {
+	for sentence, c := range map[string]struct{ ahead, since, want int64 }{
+		"from an hour ahead":   {3600, 999, 1000},
+		"by a moment, no more": {2, 1001, 1002},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			var l ledger
+			l.count(time.Unix(1000, 0), "v", "p", outcome{failed: true})
+			l.after(0, time.Unix(1000+c.ahead, 0))
+			l.after(0, time.Unix(1000, 0))
+			l.count(time.Unix(1000, 500), "v", "p", outcome{})
+			told := l.after(c.since, time.Unix(c.want+1, 0))
+			if diff := cmp.Diff([]route.Second{{Unix: c.want, ID: "v", Pod: "p", Requests: 1, Latencies: map[int]int64{}}}, told); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
 	}
 }
 

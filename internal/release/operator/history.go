@@ -24,10 +24,11 @@ const waitingNews = 8192
 // about judging the next one. It is written rarely, to ConfigMaps that no cache holds: one that is lost costs certainty and
 // no more.
 type histories struct {
-	client client.Client
-	live   client.Reader
-	log    *slog.Logger
-	clock  func() time.Time
+	client   client.Client
+	live     client.Reader
+	log      *slog.Logger
+	clock    func() time.Time
+	counting *counting
 	// learned wakes a model.
 	learned func(model string)
 	// shelf takes the hours that are over.
@@ -72,7 +73,7 @@ type past struct {
 
 func newHistories(o *Operator, learned func(string)) *histories {
 	return &histories{
-		client: o.Client, live: o.Live, log: o.Log, clock: o.Now, learned: learned, shelf: o.disk(),
+		client: o.Client, live: o.Live, log: o.Log, clock: o.Now, counting: o.countingClock(), learned: learned, shelf: o.disk(),
 		news: make(chan news, waitingNews), models: map[string]*past{}, learning: make(chan struct{}, 1),
 	}
 }

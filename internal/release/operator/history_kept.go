@@ -71,6 +71,7 @@ func (p *past) load(ctx context.Context, h *histories) {
 		return
 	}
 	p.history, p.statistic = history, statistic
+	h.counting.known(statistic.Last)
 	h.log.Info("history read", "model", p.model.Name, "Pod-hours", history.PodHours())
 }
 

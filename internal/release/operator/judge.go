@@ -100,6 +100,7 @@ func (m *models) judged(seen *observed) judge {
 		// Its beginning is not known: what was known of stable then is lost.
 		j = seen.judgeOf(s, analysis.Statistic{Config: seen.config, Last: max(0, s.since.Unix()-1)})
 	}
+	m.countingClock().known(j.Last)
 	j.Since, j.UpSince = s.since, s.upSince
 	j.Accuracy = seen.evaluations[s.id].engine().Accuracy
 	if !s.serves() {

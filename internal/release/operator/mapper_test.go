@@ -7,14 +7,14 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// counting counts how often it is asked where a kind is served.
-type counting struct {
+// countingMapper counts how often it is asked where a kind is served.
+type countingMapper struct {
 	meta.RESTMapper
 
 	asked int
 }
 
-func (c *counting) RESTMapping(kind schema.GroupKind, versions ...string) (*meta.RESTMapping, error) {
+func (c *countingMapper) RESTMapping(kind schema.GroupKind, versions ...string) (*meta.RESTMapping, error) {
 	c.asked++
 	return c.RESTMapper.RESTMapping(kind, versions...)
 }
@@ -24,7 +24,7 @@ func TestWhereAKindIsServedIsAskedOnce(t *testing.T) {
 	t.Parallel()
 	group := schema.GroupVersion{Group: "suoke.life", Version: "v1"}
 	below := meta.NewDefaultRESTMapper([]schema.GroupVersion{group})
-	counts := &counting{RESTMapper: below}
+	counts := &countingMapper{RESTMapper: below}
 	m := &mapper{RESTMapper: counts}
 	kind := group.WithKind("AIModel")
 	for range 2 {

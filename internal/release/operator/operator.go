@@ -96,6 +96,8 @@ type Operator struct {
 	recordings *recordings
 	// spool keeps what releases were judged on, and histories.
 	spool *spool
+	// counting is the clock of what routers count.
+	counting *counting
 	// judges holds what is judged of each model, and the judge as far as this process has heard; see judged.
 	judges sync.Map
 	// recalled holds the resourceVersion of each model's memory as it was last read from the API server or written to it; see

@@ -163,8 +163,8 @@ func (r *routers) note(pod string, q question, report *route.Report) {
 // correct takes a router's clock for as far from ours as it is, if that is more than what an answer's way explains. It is
 // corrected anew only when it moves, so that a second stays the same second.
 func (r *routers) correct(pod string, s *seenRouter) {
-	ahead := s.now - r.clock().Unix()
-	r.metrics.skew(pod, ahead)
+	r.metrics.skew(pod, s.now-r.clock().Unix())
+	ahead := s.now - r.counting.now()
 	if off := ahead - s.ahead; off >= -skewed && off <= skewed {
 		return
 	}

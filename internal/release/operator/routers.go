@@ -37,6 +37,7 @@ type routers struct {
 	log       *slog.Logger
 	metrics   *Metrics
 	clock     func() time.Time
+	counting  *counting
 	// heard gets every complete second of every model once, in order.
 	heard func(model string, seconds []heardSecond)
 	// turns says whether a model's verdict changes with what was counted of it.
@@ -88,7 +89,7 @@ type seenRouter struct {
 
 func newRouters(o *Operator, heard func(model string, seconds []heardSecond), turns func(model string) bool) *routers {
 	return &routers{
-		pods: o.Client, namespace: o.Namespace, service: o.RouterService, port: o.RouterPort, log: o.Log, metrics: o.Metrics, clock: o.Now,
+		pods: o.Client, namespace: o.Namespace, service: o.RouterService, port: o.RouterPort, log: o.Log, metrics: o.Metrics, clock: o.Now, counting: o.countingClock(),
 		http: &http.Client{Timeout: pollTimeout, Transport: &http.Transport{
 			MaxIdleConnsPerHost: 1, IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: 1 << 14,
 		}},

@@ -134,6 +134,43 @@ func TestARouterWhoseClockIsSetBackIsHeardOn(t *testing.T) {
 	}
 }
 
+// TestOurClockIsSetBack, in this process or before it began: what routers count goes on under a later time.
+func TestOurClockIsSetBack(t *testing.T) {
+	for sentence, setBack := range map[string]func(*polled) int64{
+		"while it counts": func(p *polled) int64 {
+			p.report("router-0", "1", p.now-3600)
+			last := p.now
+			p.now -= 3600
+			return last
+		},
+		"before it began": func(p *polled) int64 {
+			p.counting.known(p.now + 3600)
+			return p.now + 3600
+		},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			p := newPolled(t, "m")
+			last := setBack(p)
+			p.report("router-0", "1", p.now)
+			sum := int64(0)
+			for range 5 {
+				p.now++
+				p.report("router-0", "1", p.now, route.Second{Unix: p.now - 1, ID: "v", Pod: "a", Requests: 1})
+			}
+			seconds, complete := p.since("m", last)
+			for i, s := range seconds {
+				sum += s.pods[0].requests
+				if i > 0 && s.unix != seconds[i-1].unix+1 {
+					t.Errorf("%d stands after %d", s.unix, seconds[i-1].unix)
+				}
+			}
+			if sum < 4 || complete < last+4 {
+				t.Errorf("%d of 5 requests are heard, up to %d seconds after the last that was judged", sum, complete-last)
+			}
+		})
+	}
+}
+
 func TestAClockThatIsASecondOffLeavesSecondsAsTheyAre(t *testing.T) {
 	p := newPolled(t, "m")
 	for i := range int64(10) {

@@ -98,7 +98,7 @@ unit: cluster onnxruntime ## Run the tests of packages; some start an API server
 
 .PHONY: e2e
 e2e: cluster images models ## Run the end-to-end tests on a cluster of their own
-	$(TEST) --format=testname -- -count=1 -timeout=50m -parallel=4 ./test/e2e -e2e
+	$(TEST) --format=standard-verbose -- -count=1 -timeout=50m -parallel=4 ./test/e2e -e2e
 
 .PHONY: crash
 crash: cluster ## Break the operator at every write and call of every kind of release (make unit takes a sample)

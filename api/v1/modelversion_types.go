@@ -85,7 +85,8 @@ type ModelVersionSpec struct {
 }
 
 // Analysis is what a judgement may be wrong about, and what it looks for. In mid-release falseRollbackRate and
-// maxErrorRateIncrease stay as they were at the first weight; an edit of the others applies from the next step.
+// maxErrorRateIncrease stay as they were at the first weight; an edit of the others applies from the next step, unless
+// that has all of the traffic.
 type Analysis struct {
 	// FalseRollbackRate is α: the chance of ever returning a version that is no worse than stable is to stay below it.
 	// +kubebuilder:default=0.01

@@ -6,8 +6,11 @@ import (
 	"time"
 )
 
+// longestPause between two looks at the clock, in seconds; by more, it was set.
+const longestPause = 60
+
 // counting is the clock, in Unix seconds, that what routers counted stands under. It is ours, but never goes back: the seconds
-// up to where it was have been judged, and none is judged twice. Where ours is set back, it stays ahead by as much.
+// up to where it was have been judged. Where ours is set back, it stays ahead by as much, until ours is put right.
 type counting struct {
 	clock func() time.Time
 	log   *slog.Logger
@@ -29,6 +32,9 @@ func (c *counting) now() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.clock().Unix() + c.ahead
+	if leap := now - c.last; c.ahead > 0 && leap > longestPause {
+		now, c.ahead = now-min(c.ahead, leap), c.ahead-min(c.ahead, leap)
+	}
 	if back := c.last - now; back > skewed {
 		c.log.Warn("our clock was set back; what routers count stands under a later time", "seconds", back)
 		now, c.ahead = c.last, c.ahead+back

@@ -29,6 +29,10 @@ func projectVersion(seen *observedVersion, now time.Time) *suokev1.ModelVersionS
 	}
 	if !seen.verdict.Accepted {
 		set(suokev1.ConditionAccepted, metav1.ConditionFalse, seen.verdict.Reason, seen.verdict.Message)
+		if seen.verdict.Reason == suokev1.ReasonInvalid { // its version may serve all the same
+			seen.place(status)
+			return status
+		}
 		// What another ModelVersion tells is not told twice.
 		status.Phase, status.PromotionHistory, status.Weight = suokev1.VersionDraft, nil, 0
 		meta.RemoveStatusCondition(&status.Conditions, suokev1.ConditionProgressing)

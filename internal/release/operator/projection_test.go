@@ -38,6 +38,11 @@ func TestStableVersionIsInProductionThoughAnotherTemplateOfItWasReturned(t *test
 	if status.Metrics == nil || status.Metrics.Accuracy == nil || *status.Metrics.Accuracy != accuracy {
 		t.Errorf("metrics %+v", status.Metrics)
 	}
+	seen.verdict = refused(suokev1.ReasonInvalid, "steps: write weights in rising order")
+	if status := projectVersion(seen, time.Unix(1000, 0)); status.Phase != suokev1.VersionProduction || status.Weight != 100 {
+		t.Errorf("with a fault in how it is released: phase %s at %d %%", status.Phase, status.Weight)
+	}
+	seen.verdict = accepted()
 	seen.memory.route.Versions[0].Weight = 0
 	if status := projectVersion(seen, time.Unix(1000, 0)); status.Phase != suokev1.VersionRollback {
 		t.Errorf("without weight: phase %s", status.Phase)

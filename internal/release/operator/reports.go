@@ -131,11 +131,6 @@ func (r *routers) note(pod string, q question, report *route.Report) {
 		// What the old process counted and had not reported is lost; its last seconds are not asked of the new one.
 		s.process, s.models = report.Process, map[string]route.ModelReport{}
 	}
-	if report.Now < s.now-skewed { // set back: its seconds begin anew
-		for model, read := range s.read {
-			s.read[model] = min(read, report.Now-1)
-		}
-	}
 	s.now = report.Now
 	r.correct(pod, s)
 	if len(q.models) == 0 {
@@ -155,8 +150,10 @@ func (r *routers) note(pod string, q question, report *route.Report) {
 		s.models[model] = m
 	}
 	for _, model := range q.models {
-		// Seconds before the router's now are complete.
-		s.read[model] = max(s.read[model], report.Now-1)
+		// Seconds before the router's now are complete. Where its clock was set back, they begin anew.
+		if before := report.Now - 1; before > s.read[model] || before < s.read[model]-skewed {
+			s.read[model] = before
+		}
 	}
 }
 

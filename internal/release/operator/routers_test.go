@@ -171,6 +171,17 @@ func TestOurClockIsSetBack(t *testing.T) {
 	}
 }
 
+func TestOurClockIsPutRightAgain(t *testing.T) {
+	p := newPolled(t)
+	begun := p.now
+	for _, set := range []int64{0, -3600, 1, 3600, 1, -3600, 3600, 1} {
+		p.now += set
+		if now := p.counting.now(); now < begun || now > begun+10 {
+			t.Fatalf("after %d it is %d seconds on", set, now-begun)
+		}
+	}
+}
+
 func TestAClockThatIsASecondOffLeavesSecondsAsTheyAre(t *testing.T) {
 	p := newPolled(t, "m")
 	for i := range int64(10) {

@@ -227,6 +227,11 @@ func AcceptVersion(version *suokev1.ModelVersion, model *suokev1.AIModel, siblin
 // longestDuration of anything that is waited for.
 const longestDuration = 8760 * time.Hour
 
+// waitable says whether a duration, if one is written, is none that the schema refuses.
+func waitable(d *metav1.Duration) bool {
+	return d == nil || d.Duration >= 0 && d.Duration <= longestDuration
+}
+
 // acceptRelease repeats the schema's rules on how a version is released, so that it is told where an API server does not
 // check them.
 func acceptRelease(how suokev1.ModelVersionSpec) Verdict {
@@ -235,7 +240,8 @@ func acceptRelease(how suokev1.ModelVersionSpec) Verdict {
 		if step.Weight < last {
 			return refused(suokev1.ReasonInvalid, "steps: write weights in rising order, such as 5, 20, 50")
 		}
-		if last = step.Weight; step.Duration.Duration < 0 || step.Duration.Duration > longestDuration {
+		last = step.Weight
+		if !waitable(&step.Duration) {
 			return refused(suokev1.ReasonInvalid, "steps: duration: write a duration such as 10m, at most 8760h")
 		}
 	}
@@ -247,7 +253,7 @@ func acceptRelease(how suokev1.ModelVersionSpec) Verdict {
 		{&how.CanaryDeployment.Duration, "duration: write a duration such as 2h or 90m, at most 8760h"},
 		{&how.BlueGreen.ScaleDownDelay, "scaleDownDelay: write a duration such as 10m, at most 8760h"},
 	} {
-		if d.value != nil && (d.value.Duration < 0 || d.value.Duration > longestDuration) {
+		if !waitable(d.value) {
 			return refused(suokev1.ReasonInvalid, "%s", d.says)
 		}
 	}

@@ -33,7 +33,8 @@ func (c *counting) now() int64 {
 	defer c.mu.Unlock()
 	now := c.clock().Unix() + c.ahead
 	if leap := now - c.last; c.ahead > 0 && leap > longestPause {
-		now, c.ahead = now-min(c.ahead, leap), c.ahead-min(c.ahead, leap)
+		lead := min(c.ahead, leap)
+		now, c.ahead = now-lead, c.ahead-lead
 	}
 	if back := c.last - now; back > skewed {
 		c.log.Warn("our clock was set back; what routers count stands under a later time", "seconds", back)

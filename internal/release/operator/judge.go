@@ -78,9 +78,10 @@ func subjectOf(state rollout.State) (subject, bool) {
 func (s subject) serves() bool { return s.watched || !s.since.IsZero() }
 
 // lostTraffic says that what the subject is compared with had no traffic any more in a second.
-func (s subject) lostTraffic(unix int64) bool {
-	return (s.watched || s.alone) && unix >= s.stepAt.Unix()
-}
+func (s subject) lostTraffic(unix int64) bool { return s.hasAll() && unix >= s.stepAt.Unix() }
+
+// hasAll says that the subject has all of the traffic now.
+func (s subject) hasAll() bool { return s.watched || s.alone }
 
 func (j judge) of(s subject) bool { return j.ID == s.id && j.Attempt == s.attempt }
 
@@ -173,9 +174,9 @@ func (seen *observed) judgeOf(s subject, statistic analysis.Statistic) judge {
 }
 
 // freeze fixes what is slow: at the start of each step, by what stable took before, as soon as there is enough to tell.
-// What is watched, or has all of the traffic, is held against what was fixed before.
+// What has all of the traffic is held against what was fixed before.
 func (m *models) freeze(j *judge, s subject, seen *observed) {
-	if j.SlowAfter > 0 && (s.watched || s.alone || s.stepAt.Equal(j.StepAt)) {
+	if j.SlowAfter > 0 && (s.hasAll() || s.stepAt.Equal(j.StepAt)) {
 		return
 	}
 	if slow := m.histories.slowAfter(seen.model.Name, howOf(describes(seen.versions, seen.model.Name, s.version)).Analysis); slow > 0 {

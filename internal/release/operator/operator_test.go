@@ -221,6 +221,17 @@ func (s *system) canary(version string, hold time.Duration, change ...func(*suok
 	return v
 }
 
+// patchVersion changes how a version is released.
+func (s *system) patchVersion(name string, change func(*suokev1.ModelVersionSpec)) {
+	s.t.Helper()
+	v := s.readVersion(name)
+	before := v.DeepCopy()
+	change(&v.Spec)
+	if err := s.client.Patch(s.t.Context(), v, client.MergeFrom(before)); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
 // want asks for a version.
 func (s *system) want(version string) {
 	s.t.Helper()

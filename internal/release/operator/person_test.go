@@ -21,12 +21,7 @@ import (
 // act is what a person asks of an attempt at v2.
 func (s *system) act(kind suokev1.ActionType, attempt int32) {
 	s.t.Helper()
-	v := s.readVersion("canary-v2")
-	before := v.DeepCopy()
-	v.Spec.Action = &suokev1.Action{Type: kind, Attempt: attempt}
-	if err := s.client.Patch(s.t.Context(), v, client.MergeFrom(before)); err != nil {
-		s.t.Fatal(err)
-	}
+	s.patchVersion("canary-v2", func(how *suokev1.ModelVersionSpec) { how.Action = &suokev1.Action{Type: kind, Attempt: attempt} })
 }
 
 func atCanary(status suokev1.AIModelStatus) bool {
@@ -35,12 +30,7 @@ func atCanary(status suokev1.AIModelStatus) bool {
 
 func TestAPersonAbortsRetriesAndPromotes(t *testing.T) {
 	s := served(t)
-	v := s.canary("v2", time.Hour)
-	before := v.DeepCopy()
-	v.Spec.BlueGreen.ScaleDownDelay.Duration = time.Hour
-	if err := s.client.Patch(t.Context(), v, client.MergeFrom(before)); err != nil {
-		t.Fatal(err)
-	}
+	s.canary("v2", time.Hour, func(how *suokev1.ModelVersionSpec) { how.BlueGreen.ScaleDownDelay.Duration = time.Hour })
 	s.want("v2")
 	s.untilModel("a canary of v2", atCanary)
 	s.act(suokev1.ActionAbort, 1)
@@ -166,22 +156,21 @@ func TestARetryEvaluatesAgainWhatItsEvaluationRefused(t *testing.T) {
 	}
 }
 
-// uid of a version's Deployment.
-func (s *system) uid(version string) string {
+// deployment of a version.
+func (s *system) deployment(version string) (of appsv1.Deployment) {
 	s.t.Helper()
 	var list appsv1.DeploymentList
 	if err := s.client.List(s.t.Context(), &list, client.InNamespace(s.namespace)); err != nil {
 		s.t.Fatal(err)
 	}
-	uid := ""
 	s.get(func(k *cluster) {
-		for i := range list.Items {
-			if d := &list.Items[i]; k.versions[d.Name] == version {
-				uid = string(d.UID)
+		for _, d := range list.Items {
+			if k.versions[d.Name] == version {
+				of = d
 			}
 		}
 	})
-	return uid
+	return of
 }
 
 func TestARouteDeletedInMidReleaseLeavesTrafficOnStable(t *testing.T) {
@@ -189,7 +178,7 @@ func TestARouteDeletedInMidReleaseLeavesTrafficOnStable(t *testing.T) {
 	s.canary("v2", time.Hour)
 	s.want("v2")
 	s.untilModel("a canary of v2", atCanary)
-	before, stable := s.route(), s.uid("v1")
+	before, stable := s.route(), s.deployment("v1").UID
 	object := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: modelName + "-route", Namespace: s.namespace}}
 	if err := s.client.Delete(t.Context(), object); err != nil {
 		t.Fatal(err)
@@ -199,7 +188,7 @@ func TestARouteDeletedInMidReleaseLeavesTrafficOnStable(t *testing.T) {
 		return v.Status.Attempt == 2 && story(v) == "Testing Canary Rollback Testing Canary", text(v.Status)
 	})
 	after := s.route()
-	if after.Revision <= before.Revision || after.Stable != before.Stable || s.uid("v1") != stable {
+	if after.Revision <= before.Revision || after.Stable != before.Stable || s.deployment("v1").UID != stable {
 		t.Errorf("route %+v, then %+v", before, after)
 	}
 	status := s.untilModel("a canary of v2 again", atCanary)
@@ -222,7 +211,7 @@ func TestDeploymentsDeletedInMidReleaseComeBack(t *testing.T) {
 	s.untilModel("a canary of v2", atCanary)
 	before := s.route()
 	for _, version := range []string{"v2", "v1"} {
-		uid := s.uid(version)
+		uid := s.deployment(version).UID
 		id := before.Candidate
 		if version == "v1" {
 			id = before.Stable
@@ -231,8 +220,8 @@ func TestDeploymentsDeletedInMidReleaseComeBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.until(version+" to run again", func() (bool, string) {
-			now := s.uid(version)
-			return now != "" && now != uid, now
+			now := s.deployment(version).UID
+			return now != "" && now != uid, string(now)
 		})
 	}
 	s.untilModel("ready Pods of both", func(status suokev1.AIModelStatus) bool {
@@ -295,12 +284,7 @@ func TestThresholdRaisedInMidReleaseTakesTheCanaryBack(t *testing.T) {
 
 func TestACanaryIsShadowed(t *testing.T) {
 	s := served(t)
-	v := s.canary("v2", time.Hour)
-	before := v.DeepCopy()
-	v.Spec.CanaryDeployment.ShadowPercentage = 50
-	if err := s.client.Patch(t.Context(), v, client.MergeFrom(before)); err != nil {
-		t.Fatal(err)
-	}
+	s.canary("v2", time.Hour, func(how *suokev1.ModelVersionSpec) { how.CanaryDeployment.ShadowPercentage = 50 })
 	s.edit(func(m *suokev1.AIModel) { m.Spec.Deployment.Replicas = 5 })
 	s.want("v2")
 	s.untilModel("a canary of v2", atCanary)

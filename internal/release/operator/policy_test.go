@@ -28,16 +28,6 @@ func TestWithoutRollbackACandidateKeepsWhatItHas(t *testing.T) {
 	s.untilModel("v2 to be returned", condition(suokev1.ConditionDegraded, metav1.ConditionTrue, suokev1.ReasonErrorRate))
 }
 
-func (s *system) patchVersion(name string, change func(*suokev1.ModelVersionSpec)) {
-	s.t.Helper()
-	v := s.readVersion(name)
-	before := v.DeepCopy()
-	change(&v.Spec)
-	if err := s.client.Patch(s.t.Context(), v, client.MergeFrom(before)); err != nil {
-		s.t.Fatal(err)
-	}
-}
-
 // TestARefusedVersionServesOnceNoEvaluationIsAskedFor: its bad result, which is known, does not count then. Until it has
 // weight nothing describes how it is released.
 func TestARefusedVersionServesOnceNoEvaluationIsAskedFor(t *testing.T) {
@@ -86,14 +76,7 @@ func TestAVersionOfWhichNothingIsLeftIsTold(t *testing.T) {
 	s.untilModel("v2 to be refused", condition(suokev1.ConditionDegraded, metav1.ConditionTrue, suokev1.ReasonEvaluationFailed))
 	s.untilOnlyV1Runs()
 	s.stop()
-	var id string
-	s.get(func(k *cluster) {
-		for of, version := range k.versions {
-			if version == "v1" {
-				id = of
-			}
-		}
-	})
+	id := s.deployment("v1").Name
 	named := metav1.ObjectMeta{Name: id, Namespace: s.namespace}
 	for _, object := range []client.Object{&appsv1.ControllerRevision{ObjectMeta: named}, &appsv1.Deployment{ObjectMeta: named}} {
 		if err := s.client.Delete(t.Context(), object); err != nil {

@@ -56,7 +56,7 @@ func (x *exchange) read(w http.ResponseWriter) error {
 func (x *exchange) understudy(p *plan, v *version) *version {
 	under := p.understudy(v)
 	switch {
-	case under == nil || x.in.Header.Get(headerRetry) == "never":
+	case under == nil || !x.mayRepeat(v):
 		return nil
 	case x.body.unbuffered != "":
 		x.router.metrics.unshielded.WithLabelValues(x.model.name, x.body.unbuffered).Inc()
@@ -129,10 +129,15 @@ func (x *exchange) ask(ctx context.Context, v *version) *answer {
 // repeats says when a Pod that gave no answer is asked again, or another of the version: what may be asked of stable may
 // be asked of another Pod too.
 func (x *exchange) repeats(v *version) balance.Repeats {
-	if !v.MayReask || x.in.Header.Get(headerRetry) == "never" {
-		return balance.Never
+	if x.mayRepeat(v) {
+		return balance.Unanswered
 	}
-	return balance.Unanswered
+	return balance.Never
+}
+
+// mayRepeat says whether neither the client nor the version's runtime forbids that the request is asked twice.
+func (x *exchange) mayRepeat(v *version) bool {
+	return v.MayReask && x.in.Header.Get(headerRetry) != "never"
 }
 
 // cause turns an attempt's error into why: the client left, its body was wrong, the time was up, or the error itself.

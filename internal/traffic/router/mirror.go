@@ -29,10 +29,10 @@ type mirror struct {
 // may not or cannot be asked twice, it is not its turn, or too many are under way.
 func (x *exchange) mirrored(p *plan, v *version) *mirror {
 	c := p.candidate
-	if c == nil || v != p.stable || !x.judged || x.target.action == actionStream || !c.MayReask || !c.ready() {
+	if c == nil || v != p.stable || !x.judged || x.target.action == actionStream || !c.ready() {
 		return nil
 	}
-	if x.body.unbuffered != "" || x.in.Header.Get(headerRetry) == "never" {
+	if x.body.unbuffered != "" || !x.mayRepeat(c) {
 		return nil
 	}
 	if rand.IntN(100) >= c.ShadowPercentage { //nolint:gosec // a sample; nobody gains by guessing it

@@ -177,12 +177,18 @@ const (
 )
 
 // Deployment is the size of a version and its strategy.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.autoscaling) || !has(self.replicas) || self.autoscaling.maxReplicas >= self.replicas",message="deployment.autoscaling.maxReplicas: write at least deployment.replicas, which is the least that a version has"
 type Deployment struct {
-	// Replicas is the number of model server Pods of a version that has all of the traffic.
+	// Replicas is the number of model server Pods of a version that has all of the traffic; with autoscaling the least.
 	// +kubebuilder:default=1
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=10
 	Replicas int32 `json:"replicas,omitempty"`
+
+	// Autoscaling lets a HorizontalPodAutoscaler own each version's replicas. Without it the operator writes them.
+	// +optional
+	Autoscaling *Autoscaling `json:"autoscaling,omitempty"`
 
 	// Resources of the model server's container.
 	// +optional
@@ -191,6 +197,20 @@ type Deployment struct {
 	// Strategy brings a version to its traffic.
 	// +kubebuilder:default=RollingUpdate
 	Strategy Strategy `json:"strategy,omitempty"`
+}
+
+// Autoscaling is how far a version grows, and by what. In a release each version keeps what the release needs of it: stable what
+// takes all of the traffic, the candidate its weight.
+type Autoscaling struct {
+	// MaxReplicas is the greatest number of Pods of one version.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100
+	MaxReplicas int32 `json:"maxReplicas"`
+
+	// TargetRequestsPerSecond is how many requests a second one Pod is to have.
+	// +kubebuilder:validation:Minimum=0.001
+	// +kubebuilder:validation:Maximum=1000000
+	TargetRequestsPerSecond float64 `json:"targetRequestsPerSecond"`
 }
 
 // Resources are the requests and limits of the model server: cpu, memory and nvidia.com/gpu.
@@ -348,6 +368,9 @@ type AIModelStatus struct {
 type DeploymentStatus struct {
 	ReadyReplicas int32 `json:"readyReplicas"`
 	TotalReplicas int32 `json:"totalReplicas"`
+	// RequiredReplicas are the Pods that all of the traffic needs: deployment.replicas, or with autoscaling what a release counts on.
+	// +optional
+	RequiredReplicas int32 `json:"requiredReplicas,omitempty"`
 	// +optional
 	// +listType=map
 	// +listMapKey=type

@@ -38,9 +38,10 @@ func newMetricsAdapterCommand() *cobra.Command {
 	var o metricsAdapterOptions
 	cmd := &cobra.Command{
 		Use:   "metrics-adapter",
-		Short: "Serve the agents' request rates to the HPAs (custom.metrics.k8s.io)",
-		Long: `The metrics adapter reads every agent Pod's counter each second and serves its rate as custom.metrics.k8s.io, by
-default over the last 6 seconds; an HPA's metric selector window=60s asks for the last minute.
+		Short: "Serve the request rates of agents and models to the HPAs (custom.metrics.k8s.io)",
+		Long: `The metrics adapter reads the counter of every agent's Pod, and of every model server that an HPA scales, each second and
+serves its rate as custom.metrics.k8s.io, by default over the last 6 seconds; an HPA's metric selector window=60s asks for the
+last minute. Model servers have the metric model_requests_per_second.
 
   kubectl get --raw "/apis/custom.metrics.k8s.io/v1beta2/namespaces/suoke-life/pods/*/ai_inference_requests_per_second"
 
@@ -104,13 +105,18 @@ func runMetricsAdapter(ctx context.Context, o metricsAdapterOptions, log *slog.L
 
 	watches := informers.NewSharedInformerFactoryWithOptions(clients.objects, 0, informers.WithNamespace(o.cluster.Namespace))
 	pods := watches.Core().V1().Pods().Lister()
-	scraper := scrape.New(func() []scrape.Target { return scrape.Targets(agents, list(pods.List(labels.Everything()))) }, log)
+	hpas := watches.Autoscaling().V2().HorizontalPodAutoscalers().Lister()
+	scaled := func(version string) bool {
+		_, err := hpas.HorizontalPodAutoscalers(o.cluster.Namespace).Get(version)
+		return err == nil
+	}
+	scraper := scrape.New(func() []scrape.Target { return scrape.Targets(agents, list(pods.List(labels.Everything())), scaled) }, log)
 	usage := metricsapi.NewUsage(clients.usage, clients.others, o.cluster.Namespace, log)
 	endpoint.Metrics = metricsapi.NewProvider(agents, pods, o.cluster.Namespace, scraper)
 	probes := o.probes(log, watches.Core().V1().Pods().Informer().HasSynced, &metricsapi.Objects{
 		Agents: agents, Namespace: o.cluster.Namespace, Pods: pods,
 		Deployments: watches.Apps().V1().Deployments().Lister(),
-		HPAs:        watches.Autoscaling().V2().HorizontalPodAutoscalers().Lister(),
+		HPAs:        hpas,
 		Rates:       scraper, Usage: usage,
 	})
 

@@ -17,7 +17,7 @@ func TestPoliciesNameComponentsThatThereAre(t *testing.T) {
 			made[d.Spec.Template.Labels[label]] = true
 		}
 		version := aVersion(t)
-		made[version.Deployment("n", 1).Spec.Template.Labels[label]] = true
+		made[version.Deployment("n", new(int32(1))).Spec.Template.Labels[label]] = true
 		made[version.Job("n", manifest.Evaluation{}).Spec.Template.Labels[label]] = true
 		for _, object := range kind(t, size, manifest.DeploymentFile, "NetworkPolicy") {
 			var policy networkingv1.NetworkPolicy

@@ -12,7 +12,9 @@ import (
 const (
 	// LabelVersion is on every object of a version; its value is the version's ID.
 	LabelVersion = "suoke.life/version"
-	// LabelModel is too; its value is the AIModel's name, shortened where it is too long.
+	// LabelEvaluates is on the Pod of an evaluation, with the ID of the version that it asks: LabelVersion selects those that serve.
+	LabelEvaluates = "suoke.life/evaluates"
+	// LabelModel is on every object of a version; its value is the AIModel's name, shortened where it is too long.
 	LabelModel = "suoke.life/model"
 	// AnnotationModel holds the AIModel's name, which may be longer than a label's value.
 	AnnotationModel = "suoke.life/model"
@@ -62,6 +64,8 @@ type Template struct {
 	ReadyPath  string   `json:"readyPath"`
 	Metrics    bool     `json:"metrics"`
 	MayReask   bool     `json:"mayReask"`
+	// RequestsCounter is the metric that counts requests; empty where the server exports none.
+	RequestsCounter string `json:"requestsCounter,omitempty"`
 
 	Resources                     corev1.ResourceRequirements `json:"resources,omitzero"`
 	TerminationGracePeriodSeconds int64                       `json:"terminationGracePeriodSeconds"`
@@ -76,6 +80,7 @@ func NewTemplate(rt profile.Runtime, f profile.Filling) Template {
 	return Template{
 		Image: image, Args: args,
 		Port: f.Port, HealthPath: f.HealthPath, ReadyPath: rt.ReadyPath, Metrics: f.Metrics, MayReask: rt.MayReask,
+		RequestsCounter:               rt.RequestsCounter,
 		TerminationGracePeriodSeconds: rt.TerminationGracePeriodSeconds,
 		SecurityContext:               rt.SecurityContext, Volumes: rt.Volumes, VolumeMounts: rt.VolumeMounts,
 	}
@@ -101,15 +106,15 @@ func (v Version) meta(namespace, name string, labels map[string]string) metav1.O
 	}
 }
 
-// Deployment serves the version with that many Pods.
-func (v Version) Deployment(namespace string, replicas int32) *appsv1.Deployment {
+// Deployment serves the version with that many Pods, or with nil with as many as whoever scales it says.
+func (v Version) Deployment(namespace string, replicas *int32) *appsv1.Deployment {
 	history := int32(keepOldDeployments)
 	surge, unavailable := intstr.FromInt32(1), intstr.FromInt32(0)
 	return &appsv1.Deployment{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "apps/v1", Kind: "Deployment"},
 		ObjectMeta: v.meta(namespace, v.ID, v.Labels()),
 		Spec: appsv1.DeploymentSpec{
-			Replicas:             &replicas,
+			Replicas:             replicas,
 			RevisionHistoryLimit: &history,
 			Selector:             &metav1.LabelSelector{MatchLabels: map[string]string{LabelVersion: v.ID}},
 			Strategy: appsv1.DeploymentStrategy{

@@ -44,7 +44,9 @@ func (v Version) Job(namespace string, e Evaluation) *batchv1.Job {
 		SecurityContext:          restricted(),
 	}}
 	spec.Volumes = []corev1.Volume{{Name: "tmp", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: quantity("256Mi")}}}}
-	labels := v.labels("evaluation")
+	labels, podLabels := v.labels("evaluation"), v.labels("evaluation")
+	delete(podLabels, LabelVersion)
+	podLabels[LabelEvaluates] = v.ID
 	return &batchv1.Job{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "batch/v1", Kind: "Job"},
 		ObjectMeta: v.meta(namespace, e.Name, labels),
@@ -52,7 +54,7 @@ func (v Version) Job(namespace string, e Evaluation) *batchv1.Job {
 			BackoffLimit: &none, Parallelism: &once, Completions: &once,
 			ActiveDeadlineSeconds: &deadline, TTLSecondsAfterFinished: &keep,
 			Template: corev1.PodTemplateSpec{
-				ObjectMeta: metav1.ObjectMeta{Labels: labels, Annotations: map[string]string{AnnotationModel: v.Model}},
+				ObjectMeta: metav1.ObjectMeta{Labels: podLabels, Annotations: map[string]string{AnnotationModel: v.Model}},
 				Spec:       spec,
 			},
 		},

@@ -8,16 +8,21 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/suoke-life/suoke/internal/profile"
 )
 
 func (v Version) pod() corev1.PodTemplateSpec {
 	annotations := map[string]string{AnnotationModel: v.Model}
 	if v.Template.Metrics {
 		maps.Copy(annotations, map[string]string{
-			"prometheus.io/scrape": "true",
-			"prometheus.io/port":   strconv.Itoa(int(v.Template.Port)),
-			"prometheus.io/path":   "/metrics",
+			"prometheus.io/scrape":        "true",
+			profile.AnnotationMetricsPort: strconv.Itoa(int(v.Template.Port)),
+			"prometheus.io/path":          "/metrics",
 		})
+		if counter := v.Template.RequestsCounter; counter != "" {
+			annotations[profile.AnnotationRequestsCounter] = counter
+		}
 	}
 	spec := restrictedPod()
 	grace := v.Template.TerminationGracePeriodSeconds

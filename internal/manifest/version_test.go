@@ -31,7 +31,7 @@ func aVersion(t *testing.T) manifest.Version {
 func TestPodsOfAVersionAreRestricted(t *testing.T) {
 	v := aVersion(t)
 	for name, spec := range map[string]corev1.PodSpec{
-		"of the server":     v.Deployment("n", 1).Spec.Template.Spec,
+		"of the server":     v.Deployment("n", new(int32(1))).Spec.Template.Spec,
 		"of the evaluation": v.Job("n", manifest.Evaluation{Name: "e"}).Spec.Template.Spec,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -52,7 +52,7 @@ func TestPodsOfAVersionAreRestricted(t *testing.T) {
 // The reference's host says whether a registry is spoken to without TLS; a flag would say so of every registry.
 func TestPodsDoNotGiveUpTLS(t *testing.T) {
 	v := aVersion(t)
-	pods := []corev1.PodSpec{v.Deployment("n", 1).Spec.Template.Spec, v.Job("n", manifest.Evaluation{}).Spec.Template.Spec}
+	pods := []corev1.PodSpec{v.Deployment("n", new(int32(1))).Spec.Template.Spec, v.Job("n", manifest.Evaluation{}).Spec.Template.Spec}
 	for _, pod := range pods {
 		for _, c := range append(pod.InitContainers, pod.Containers...) {
 			if slices.Contains(c.Args, "--plain-http") {
@@ -63,7 +63,7 @@ func TestPodsDoNotGiveUpTLS(t *testing.T) {
 }
 
 func TestMonitoringOfAVersionIsHonoured(t *testing.T) {
-	d := aVersion(t).Deployment("n", 2)
+	d := aVersion(t).Deployment("n", new(int32(2)))
 	pod := d.Spec.Template
 	server := pod.Spec.Containers[0]
 	if server.Ports[0].ContainerPort != 8081 || server.LivenessProbe.HTTPGet.Path != "/live" || pod.Annotations["prometheus.io/port"] != "8081" {

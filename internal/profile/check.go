@@ -28,7 +28,7 @@ func (p *Profile) check() error {
 		return errors.New("agents: write at least one agent")
 	}
 	var wrong []error
-	taken := map[string]string{}
+	taken := map[string]string{"metric.name " + ModelMetric: "every model server"}
 	for i, a := range p.Agents {
 		where := fmt.Sprintf("agents[%d]", i)
 		if a.Name != "" {

@@ -19,6 +19,14 @@ import (
 //go:embed runtimes.yaml
 var embeddedRuntimes []byte
 
+const (
+	// ModelMetric is how many requests a second a model server's Pod gets, as custom.metrics.k8s.io serves it.
+	ModelMetric = "model_requests_per_second"
+	// AnnotationRequestsCounter of a model server's Pod is the metric that counts them, AnnotationMetricsPort where it is exported.
+	AnnotationRequestsCounter = "suoke.life/requests-counter"
+	AnnotationMetricsPort     = "prometheus.io/port"
+)
+
 // Runtimes is the table of model servers, in the order of preference.
 type Runtimes struct {
 	Runtimes []Runtime `json:"runtimes"`
@@ -40,6 +48,9 @@ type Runtime struct {
 	ReadyPath string `json:"readyPath"`
 	// MayReask says that a request may be asked again of another version when this one fails it.
 	MayReask bool `json:"mayReask"`
+	// RequestsCounter is the metric at /metrics that counts requests, summed over its labels. Without one the runtime's models
+	// cannot be scaled by their requests.
+	RequestsCounter string `json:"requestsCounter,omitempty"`
 	// TerminationGracePeriodSeconds bounds how long the server drains.
 	TerminationGracePeriodSeconds int64 `json:"terminationGracePeriodSeconds"`
 	// SecurityContext and Volumes replace the restricted ones where a foreign image cannot do with them.

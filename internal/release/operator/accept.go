@@ -43,6 +43,8 @@ func refused(reason, format string, args ...any) Verdict {
 type Surroundings struct {
 	Agents   *profile.Profile
 	Runtimes *profile.Runtimes
+	// Autoscaling says that the API server has autoscaling/v2.
+	Autoscaling bool
 	// Registries by name, of the object's namespace.
 	Registries map[string]suokev1.ModelRegistry
 }
@@ -51,7 +53,7 @@ type Surroundings struct {
 // objects. The first that does not hold decides.
 func AcceptModel(model *suokev1.AIModel, around Surroundings) Verdict {
 	rules := []func(*suokev1.AIModel, Surroundings) Verdict{
-		acceptShape, acceptAgent, acceptSource, acceptRegistry, acceptRuntime, acceptResources, acceptValidation,
+		acceptShape, acceptAgent, acceptSource, acceptRegistry, acceptRuntime, acceptResources, acceptAutoscaling, acceptValidation,
 	}
 	for _, rule := range rules {
 		if v := rule(model, around); !v.Accepted {
@@ -164,6 +166,29 @@ func acceptResources(model *suokev1.AIModel, _ Surroundings) Verdict {
 		if limit, found := r.Limits[name]; found && limit.Cmp(request) < 0 {
 			return refused(suokev1.ReasonInvalid, "resources: write a limit of %s of at least the request, %s", name, request.String())
 		}
+	}
+	return accepted()
+}
+
+func acceptAutoscaling(model *suokev1.AIModel, around Surroundings) Verdict {
+	const field = "deployment.autoscaling"
+	asked := model.Spec.Deployment.Autoscaling
+	if asked == nil {
+		return accepted()
+	}
+	rt, err := selectRuntime(model, around.Runtimes)
+	switch {
+	case asked.MaxReplicas < max(model.Spec.Deployment.Replicas, 1):
+		return refused(suokev1.ReasonInvalid, field+".maxReplicas: write at least deployment.replicas, which is the least that a version has")
+	case asked.TargetRequestsPerSecond < 0.001:
+		return refused(suokev1.ReasonInvalid, field+".targetRequestsPerSecond: write how many requests a second one Pod is to have, at least 0.001")
+	case !around.Autoscaling:
+		return refused(suokev1.ReasonInvalid, field+": this cluster has no autoscaling/v2, which Kubernetes has since 1.23; leave the field out and set deployment.replicas")
+	case !enabled(model.Spec.Monitoring.Enabled):
+		return refused(suokev1.ReasonInvalid, field+": a version is scaled by the requests that its Pods count at /metrics; set monitoring.enabled: true")
+	case err != nil || rt.RequestsCounter == "":
+		return refused(suokev1.ReasonInvalid, field+": runtime %s has no requestsCounter in the runtime table, which names the metric that counts requests; "+
+			"add it there, or leave the field out", rt.Name)
 	}
 	return accepted()
 }

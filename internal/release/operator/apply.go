@@ -10,8 +10,10 @@ import (
 	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -77,6 +79,9 @@ func (m *models) stood(seen *observed) map[types.UID]standing {
 	for _, d := range seen.deployments {
 		keep(d.UID)
 	}
+	for _, a := range seen.autoscalers {
+		keep(a.UID)
+	}
 	for _, s := range seen.services {
 		keep(s.UID)
 	}
@@ -117,7 +122,8 @@ func added(before, after []rollout.Transition) []rollout.Transition {
 	return slices.DeleteFunc(slices.Clone(after), func(t rollout.Transition) bool { return slices.Contains(before, t) })
 }
 
-// applyVersion brings a version's Deployment and Service to what was frozen and to that many replicas.
+// applyVersion brings a version's Service, Deployment and autoscaler to what was frozen, and to that many replicas, or at
+// least so many where an autoscaler has the say.
 func (m *models) applyVersion(ctx context.Context, seen *observed, id rollout.ID, replicas int) error {
 	f, known := seen.known[id]
 	if !known {
@@ -125,17 +131,12 @@ func (m *models) applyVersion(ctx context.Context, seen *observed, id rollout.ID
 			"the ControllerRevision %s and its Deployment were deleted, so that version cannot be made again; release another", id)}
 		return nil
 	}
-	if err := m.applyObject(ctx, seen, existing(seen.services[id]), 0, func() (client.Object, error) {
+	if err := m.applyObject(ctx, seen, existing(seen.services[id]), scale{}, func() (client.Object, error) {
 		return f.Version.Service(seen.model.Namespace), nil
 	}); err != nil {
 		return err
 	}
-	return m.applyObject(ctx, seen, existing(seen.deployments[id]), replicas, func() (client.Object, error) {
-		text, err := f.text()
-		d := f.Version.Deployment(seen.model.Namespace, int32(min(replicas, 1000))) //nolint:gosec // bounded here
-		d.Annotations[annotationFrozen] = string(text)
-		return d, err
-	})
+	return m.applyScaled(ctx, seen, f, id, int32(min(replicas, 1000))) //nolint:gosec // bounded here
 }
 
 // existing keeps a nil pointer from becoming an interface that is not nil.
@@ -149,16 +150,16 @@ func existing[T any, P interface {
 	return p
 }
 
-// standing is an object as it was found to be what follows from its frozen version and that many replicas.
+// standing is an object as it was found to be what follows from its frozen version and its scale.
 type standing struct {
 	resourceVersion string
-	replicas        int
+	scale           scale
 }
 
 // applyObject applies an object of the model, unless the same was applied before and still stands. One that is as it was
 // found before is not built anew to see that.
-func (m *models) applyObject(ctx context.Context, seen *observed, there client.Object, replicas int, build func() (client.Object, error)) error {
-	if there != nil && seen.standing[there.GetUID()] == (standing{there.GetResourceVersion(), replicas}) {
+func (m *models) applyObject(ctx context.Context, seen *observed, there client.Object, to scale, build func() (client.Object, error)) error {
+	if there != nil && seen.standing[there.GetUID()] == (standing{there.GetResourceVersion(), to}) {
 		return nil
 	}
 	wanted, err := build()
@@ -175,8 +176,8 @@ func (m *models) applyObject(ctx context.Context, seen *observed, there client.O
 	if err != nil {
 		return fmt.Errorf("applying %s: %w", wanted.GetName(), err)
 	}
-	if there != nil && there.GetAnnotations()[annotationApplied] == hash && sameReplicas(wanted, there) {
-		seen.standing[there.GetUID()] = standing{there.GetResourceVersion(), replicas}
+	if there != nil && there.GetAnnotations()[annotationApplied] == hash && sameScale(wanted, there) {
+		seen.standing[there.GetUID()] = standing{there.GetResourceVersion(), to}
 		return nil
 	}
 	object := &unstructured.Unstructured{Object: fields}
@@ -202,11 +203,23 @@ func jobOver(job *batchv1.Job) bool {
 	return false
 }
 
-// sameReplicas says whether nobody scaled a Deployment since it was applied.
-func sameReplicas(wanted, there client.Object) bool {
-	w, ok := wanted.(*appsv1.Deployment)
-	t, also := there.(*appsv1.Deployment)
-	return !ok || !also || t.Spec.Replicas != nil && *w.Spec.Replicas == *t.Spec.Replicas
+// sameScale says whether nobody changed what scales a version since it was applied.
+func sameScale(wanted, there client.Object) bool {
+	switch w := wanted.(type) {
+	case *appsv1.Deployment:
+		t, ok := there.(*appsv1.Deployment)
+		return ok && (w.Spec.Replicas == nil || t.Spec.Replicas != nil && *w.Spec.Replicas == *t.Spec.Replicas)
+	case *autoscalingv2.HorizontalPodAutoscaler:
+		t, ok := there.(*autoscalingv2.HorizontalPodAutoscaler)
+		if !ok {
+			return false
+		}
+		bounds := w.DeepCopy()
+		bounds.Spec.Behavior = t.Spec.Behavior // the API server adds to it
+		return equality.Semantic.DeepEqual(bounds.Spec, t.Spec)
+	default:
+		return true
+	}
 }
 
 func hashOf(fields map[string]any) (string, error) {
@@ -230,6 +243,11 @@ func (m *models) applyDeletions(ctx context.Context, seen *observed, made decide
 	for id, deployment := range seen.deployments {
 		if _, needed := made.Replicas[id]; !needed {
 			remove(deployment)
+		}
+	}
+	for id, autoscaler := range seen.autoscalers {
+		if _, needed := made.Replicas[id]; !needed {
+			remove(autoscaler)
 		}
 	}
 	for id, service := range seen.services {

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -41,6 +43,8 @@ type cluster struct {
 	// slow versions take that many times the 2 ms that others do; of mirrored answers of a version a share disagrees.
 	slow        map[string]float64
 	disagreeing map[string]float64
+	// needed are the Pods that autoscalers find necessary, by version; without an entry they find those that there are.
+	needed map[string]int32
 	// ahead is by how many seconds the router's clock is ahead.
 	ahead int64
 	// counted are the seconds that the router has counted, confirmed the revision that it applies, by model.
@@ -65,7 +69,7 @@ func newCluster(t *testing.T, c client.Client, namespace string) *cluster {
 	k := &cluster{
 		client: c, namespace: namespace,
 		unschedulable: map[string]string{}, crashing: map[string]string{}, evaluated: map[string]ending{}, failing: map[string]float64{},
-		slow: map[string]float64{}, disagreeing: map[string]float64{},
+		slow: map[string]float64{}, disagreeing: map[string]float64{}, needed: map[string]int32{},
 		counted: map[string][]route.Second{}, revision: map[string]int64{}, versions: map[string]string{},
 	}
 	router := httptest.NewServer(http.HandlerFunc(k.report))
@@ -97,6 +101,7 @@ func newCluster(t *testing.T, c client.Client, namespace string) *cluster {
 				k.count(ctx, now.Unix()-1)
 			case <-tick.C:
 				// A conflict or an object that is gone is met again on the next tick.
+				_ = k.autoscalers(ctx)
 				_ = k.deployments(ctx)
 				_ = k.jobs(ctx)
 			}
@@ -113,6 +118,35 @@ func (k *cluster) set(change func(*cluster)) {
 }
 
 func (k *cluster) get(read func(*cluster)) { k.set(read) }
+
+// autoscalers scale Deployments as the controller of the HPAs does.
+func (k *cluster) autoscalers(ctx context.Context) error {
+	var all autoscalingv2.HorizontalPodAutoscalerList
+	if err := k.client.List(ctx, &all, client.InNamespace(k.namespace)); err != nil {
+		return err
+	}
+	for _, a := range all.Items {
+		d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: a.Spec.ScaleTargetRef.Name, Namespace: k.namespace}}
+		now := &autoscalingv1.Scale{}
+		if err := k.client.SubResource("scale").Get(ctx, d, now); err != nil {
+			return client.IgnoreNotFound(err)
+		}
+		k.mu.Lock()
+		wanted, found := k.needed[k.versions[d.Name]]
+		k.mu.Unlock()
+		if !found {
+			wanted = now.Spec.Replicas
+		}
+		if wanted = max(*a.Spec.MinReplicas, min(wanted, a.Spec.MaxReplicas)); wanted == now.Spec.Replicas {
+			continue
+		}
+		now.Spec.Replicas = wanted
+		if err := k.client.SubResource("scale").Update(ctx, d, client.WithSubResourceBody(now), client.FieldOwner("kube-controller-manager")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 func (k *cluster) deployments(ctx context.Context) error {
 	var deployments appsv1.DeploymentList

@@ -123,6 +123,9 @@ func policy(model *suokev1.AIModel, version *suokev1.ModelVersion, deadline time
 		MinAccuracy:      how.AutoPromotion.Criteria.MinAccuracy,
 		MaxErrorRate:     how.AutoPromotion.Criteria.MaxErrorRate,
 	}
+	if a := model.Spec.Deployment.Autoscaling; a != nil {
+		p.MaxReplicas = int(a.MaxReplicas)
+	}
 	if up := how.AutoPromotion.Criteria.MinUptime; up != nil {
 		p.MinUptime = up.Duration
 	}

@@ -62,6 +62,8 @@ type past struct {
 	// quantile and increase say what is slow.
 	quantile, increase float64
 	pace               pace
+	// rate of all requests.
+	rate requestRate
 	// statistic of stable alone: what the next judgement begins with.
 	statistic analysis.Statistic
 	history   analysis.History
@@ -92,7 +94,7 @@ func (h *histories) of(model string) *past {
 // reset forgets the model and all that was heard of it.
 func (p *past) reset(shelf analysis.Shelf) {
 	p.model, p.loaded, p.changed = nil, false, false
-	p.stable, p.pace, p.statistic, p.history, p.lessons = "", pace{}, forStable(), analysis.History{}, map[string]*lesson{}
+	p.stable, p.pace, p.rate, p.statistic, p.history, p.lessons = "", pace{}, requestRate{}, forStable(), analysis.History{}, map[string]*lesson{}
 	p.history.Shelve(shelf)
 }
 
@@ -172,6 +174,7 @@ func (h *histories) hear(n news) {
 	for _, heard := range n.seconds {
 		slow := p.pace.slowAfter(p.quantile, p.increase) // of seconds before
 		second := analysis.Second{Unix: heard.unix}
+		p.rate.add(heard.unix, heard.requests())
 		for _, pod := range heard.pods {
 			counts := pod.judged(slow)
 			if _, refused := p.refused[pod.id]; refused {
@@ -191,6 +194,14 @@ func (h *histories) hear(n news) {
 			p.statistic = p.statistic.Add(second)
 		}
 	}
+}
+
+// requestRate is how many requests a second a model was asked in the last minute.
+func (h *histories) requestRate(model string) float64 {
+	p := h.of(model)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.rate.perSecond(h.counting.now())
 }
 
 // statistic is what is known of a model's stable version now.

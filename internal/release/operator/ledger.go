@@ -42,6 +42,15 @@ type heardSecond struct {
 	pods []heardPod
 }
 
+// requests of all Pods in it.
+func (s heardSecond) requests() int64 {
+	var n int64
+	for _, pod := range s.pods {
+		n += pod.ended
+	}
+	return n
+}
+
 type heardPod struct {
 	origin
 	counted

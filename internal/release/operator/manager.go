@@ -7,8 +7,10 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/selection"
@@ -63,7 +65,7 @@ func NewManager(cluster *rest.Config, namespace, address string, electLeader boo
 	if err != nil {
 		return nil, fmt.Errorf("setting up the operator: %w", err)
 	}
-	if err := index(mgr.GetFieldIndexer()); err != nil {
+	if err := index(mgr); err != nil {
 		return nil, err
 	}
 	ready.Checks["cache"] = func(r *http.Request) error {
@@ -97,12 +99,13 @@ func cacheOf(namespace string) (cache.Options, error) {
 		DefaultNamespaces: map[string]cache.Config{namespace: {}},
 		DefaultTransform:  cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
-			&appsv1.Deployment{}:         models,
-			&appsv1.ControllerRevision{}: models,
-			&corev1.Service{}:            models,
-			&batchv1.Job{}:               models,
-			&corev1.ConfigMap{}:          {Label: labels.SelectorFromSet(labels.Set{route.Label: "true"})},
-			&corev1.Pod{}:                {Label: labels.SelectorFromSet(labels.Set{"app.kubernetes.io/part-of": "suoke"})},
+			&appsv1.Deployment{}:                     models,
+			&appsv1.ControllerRevision{}:             models,
+			&corev1.Service{}:                        models,
+			&autoscalingv2.HorizontalPodAutoscaler{}: models,
+			&batchv1.Job{}:                           models,
+			&corev1.ConfigMap{}:                      {Label: labels.SelectorFromSet(labels.Set{route.Label: "true"})},
+			&corev1.Pod{}:                            {Label: labels.SelectorFromSet(labels.Set{"app.kubernetes.io/part-of": "suoke"})},
 		},
 	}, nil
 }
@@ -123,7 +126,7 @@ func answers(address string, ready http.Handler) metricsserver.Options {
 // model's name for ModelVersions, and its label for objects that the operator makes.
 const ofModel = "model"
 
-func index(fields client.FieldIndexer) error {
+func index(mgr ctrl.Manager) error {
 	byLabel := func(o client.Object) []string { return []string{o.GetLabels()[manifest.LabelModel]} }
 	byReference := func(o client.Object) []string {
 		if version, ok := o.(*suokev1.ModelVersion); ok {
@@ -131,18 +134,38 @@ func index(fields client.FieldIndexer) error {
 		}
 		return nil
 	}
-	for kind, name := range map[client.Object]client.IndexerFunc{
+	by := map[client.Object]client.IndexerFunc{
 		&suokev1.ModelVersion{}:      byReference,
 		&appsv1.ControllerRevision{}: byLabel,
 		&appsv1.Deployment{}:         byLabel,
 		&batchv1.Job{}:               byLabel,
 		&corev1.Pod{}:                byLabel,
 		&corev1.Service{}:            byLabel,
-	} {
+	}
+	autoscales, err := servesAutoscaling(mgr.GetRESTMapper())
+	if err != nil {
+		return err
+	}
+	if autoscales {
+		by[&autoscalingv2.HorizontalPodAutoscaler{}] = byLabel
+	}
+	for kind, name := range by {
 		// The informers begin later, with the manager.
-		if err := fields.IndexField(context.Background(), kind, ofModel, name); err != nil {
+		if err := mgr.GetFieldIndexer().IndexField(context.Background(), kind, ofModel, name); err != nil {
 			return fmt.Errorf("indexing the objects of models: %w", err)
 		}
 	}
 	return nil
+}
+
+// servesAutoscaling says whether the API server has autoscaling/v2, as since Kubernetes 1.23.
+func servesAutoscaling(mapper meta.RESTMapper) (bool, error) {
+	_, err := mapper.RESTMapping(autoscalingv2.SchemeGroupVersion.WithKind("HorizontalPodAutoscaler").GroupKind(), autoscalingv2.SchemeGroupVersion.Version)
+	if meta.IsNoMatchError(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("asking whether the API server has autoscaling/v2: %w", err)
+	}
+	return true, nil
 }

@@ -107,7 +107,7 @@ func (m memory) ahead(generation int64) bool { return m.generation > generation 
 // askedFor is a hash of what an AIModel asks for, but for what says nothing of a version: its scale, and a pause.
 func askedFor(model *suokev1.AIModel) string {
 	spec := model.Spec.DeepCopy()
-	spec.Paused, spec.Deployment.Replicas = false, 0
+	spec.Paused, spec.Deployment.Replicas, spec.Deployment.Autoscaling = false, 0, nil
 	hash, err := hashOf(map[string]any{"spec": spec})
 	if err != nil {
 		return "" // as what was never decided upon

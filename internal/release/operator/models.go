@@ -7,8 +7,10 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
@@ -64,7 +66,7 @@ func (m *models) register(mgr ctrl.Manager) error {
 	// What people ask for, and who made it; what the operator tells of it changes nothing of its model.
 	asked := predicate.Or(predicate.GenerationChangedPredicate{}, predicate.LabelChangedPredicate{})
 	byRegistry := handler.EnqueueRequestsFromMapFunc(m.readThrough)
-	return ctrl.NewControllerManagedBy(mgr).
+	controlled := ctrl.NewControllerManagedBy(mgr).
 		Named("aimodel").
 		For(&suokev1.AIModel{}).
 		Owns(&appsv1.Deployment{}).
@@ -76,8 +78,24 @@ func (m *models) register(mgr ctrl.Manager) error {
 		Watches(&suokev1.ModelVersion{}, byReference, builder.WithPredicates(asked)).
 		Watches(&suokev1.ModelRegistry{}, byRegistry).
 		WatchesRawSource(source.TypedChannel(m.routers.wake, handler.TypedFuncs[call, reconcile.Request]{GenericFunc: m.called})).
-		WithOptions(controller.Options{MaxConcurrentReconciles: concurrentModels}).
-		Complete(m)
+		WithOptions(controller.Options{MaxConcurrentReconciles: concurrentModels})
+	if m.autoscales {
+		controlled.Owns(&autoscalingv2.HorizontalPodAutoscaler{}, builder.WithPredicates(respecified()))
+	}
+	return controlled.Complete(m)
+}
+
+// respecified leaves out what an autoscaler tells of itself; it has no generation.
+func respecified() predicate.Predicate {
+	spec := func(o client.Object) any {
+		if a, ok := o.(*autoscalingv2.HorizontalPodAutoscaler); ok {
+			return a.Spec
+		}
+		return nil
+	}
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		return !equality.Semantic.DeepEqual(spec(e.ObjectOld), spec(e.ObjectNew))
+	}}
 }
 
 // readThrough lists the models that a ModelRegistry is named by: they may wait for it.

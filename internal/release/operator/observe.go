@@ -1,12 +1,14 @@
 package operator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -36,11 +38,14 @@ type observed struct {
 	release  *suokev1.ModelVersion
 
 	deployments map[rollout.ID]*appsv1.Deployment
+	autoscalers map[rollout.ID]*autoscalingv2.HorizontalPodAutoscaler
 	services    map[rollout.ID]*corev1.Service
 	pods        map[rollout.ID][]*corev1.Pod
 	jobs        map[rollout.ID][]*batchv1.Job
 	evaluations map[rollout.ID]evaluation
 	routers     []rollout.Router
+	// needed Pods for all requests together, 0 where that is not known or not asked for.
+	needed int
 	// standing are those of the objects that are known to be as they should.
 	standing map[types.UID]standing
 	// config of the judgement to come; unlearned is the version that must wait for it before it has traffic.
@@ -78,6 +83,7 @@ func (m *models) observe(ctx context.Context, model *suokev1.AIModel) (*observed
 	m.observeEvaluations(seen)
 	seen.routers = m.routers.of(model.Name)
 	m.observeHistory(ctx, seen)
+	seen.needed = m.needed(model)
 	seen.judge = m.judged(seen)
 	return seen, nil
 }
@@ -88,7 +94,7 @@ func (m *models) observeDeclared(ctx context.Context, seen *observed) error {
 	if err := m.Client.List(ctx, &registries, client.InNamespace(seen.model.Namespace)); err != nil {
 		return fmt.Errorf("listing ModelRegistries: %w", err)
 	}
-	around := Surroundings{Agents: m.Agents, Runtimes: m.Runtimes, Registries: map[string]suokev1.ModelRegistry{}}
+	around := Surroundings{Agents: m.Agents, Runtimes: m.Runtimes, Autoscaling: m.autoscales, Registries: map[string]suokev1.ModelRegistry{}}
 	for _, registry := range registries.Items {
 		around.Registries[registry.Name] = registry
 	}
@@ -124,6 +130,7 @@ func (m *models) observeWanted(ctx context.Context, seen *observed) error {
 // observeRunning reads the objects of the model's versions.
 func (m *models) observeRunning(ctx context.Context, seen *observed) error {
 	var deployments appsv1.DeploymentList
+	var autoscalers autoscalingv2.HorizontalPodAutoscalerList
 	var services corev1.ServiceList
 	var pods corev1.PodList
 	var jobs batchv1.JobList
@@ -135,10 +142,21 @@ func (m *models) observeRunning(ctx context.Context, seen *observed) error {
 	); err != nil {
 		return fmt.Errorf("listing the objects of %s: %w", seen.model.Name, err)
 	}
+	if m.autoscales {
+		if err := m.Client.List(ctx, &autoscalers, in, of); err != nil {
+			return fmt.Errorf("listing the autoscalers of %s: %w", seen.model.Name, err)
+		}
+	}
 	seen.deployments = map[rollout.ID]*appsv1.Deployment{}
 	for i := range deployments.Items {
 		if d := &deployments.Items[i]; metav1.IsControlledBy(d, seen.model) && d.DeletionTimestamp.IsZero() {
 			seen.deployments[versionOf(d)] = d
+		}
+	}
+	seen.autoscalers = map[rollout.ID]*autoscalingv2.HorizontalPodAutoscaler{}
+	for i := range autoscalers.Items {
+		if a := &autoscalers.Items[i]; metav1.IsControlledBy(a, seen.model) && a.DeletionTimestamp.IsZero() {
+			seen.autoscalers[versionOf(a)] = a
 		}
 	}
 	seen.services = map[rollout.ID]*corev1.Service{}
@@ -161,11 +179,15 @@ func (m *models) observeRunning(ctx context.Context, seen *observed) error {
 	return nil
 }
 
-func versionOf(o client.Object) rollout.ID { return rollout.ID(o.GetLabels()[manifest.LabelVersion]) }
+// versionOf is the version that an object belongs to, or that the Pod of an evaluation asks.
+func versionOf(o client.Object) rollout.ID {
+	labels := o.GetLabels()
+	return rollout.ID(cmp.Or(labels[manifest.LabelVersion], labels[manifest.LabelEvaluates]))
+}
 
 // observation is what the engine needs of all that.
 func (seen *observed) observation() rollout.Observation {
-	o := rollout.Observation{Versions: map[rollout.ID]rollout.Version{}, Routers: seen.routers, Judgement: seen.judge.judgement(seen.memory.state)}
+	o := rollout.Observation{Versions: map[rollout.ID]rollout.Version{}, Routers: seen.routers, Needed: seen.needed, Judgement: seen.judge.judgement(seen.memory.state)}
 	if seen.wanted != "" {
 		o.Wanted = rollout.Wanted{ID: seen.wanted, Version: seen.model.Spec.Version}
 	}
@@ -176,7 +198,8 @@ func (seen *observed) observation() rollout.Observation {
 		}
 		v.Ready = len(seen.readyPods(id))
 		if d := seen.deployments[id]; d != nil && d.Spec.Replicas != nil {
-			v.Ready = min(v.Ready, int(*d.Spec.Replicas)) // those beyond are going
+			v.Pods = int(*d.Spec.Replicas)
+			v.Ready = min(v.Ready, v.Pods) // those beyond are going
 		}
 		v.StuckReason, v.StuckMessage = stuck(seen.servers(id))
 		o.Versions[id] = v

@@ -91,6 +91,8 @@ type Operator struct {
 	// Now is the clock.
 	Now func() time.Time
 
+	// autoscales says that the API server has autoscaling/v2.
+	autoscales bool
 	routers    *routers
 	histories  *histories
 	recordings *recordings
@@ -111,6 +113,10 @@ type Operator struct {
 
 // Register adds every controller to the manager: this is the list of them.
 func (o *Operator) Register(mgr ctrl.Manager) error {
+	var err error
+	if o.autoscales, err = servesAutoscaling(mgr.GetRESTMapper()); err != nil {
+		return err
+	}
 	teller := newTeller(o.Events, o.Client.Scheme(), o.Log, func() bool { return o.routers.pressing() })
 	o.Events = teller
 	o.histories = newHistories(o, func(model string) { o.routers.rouse(call{model: model}) })

@@ -50,6 +50,8 @@ type system struct {
 	records  *records
 	stop     func()
 	deadline time.Duration
+	// ahead is by how much the operator's clock is, from when it starts on.
+	ahead time.Duration
 }
 
 func newSystem(t *testing.T) *system {
@@ -74,6 +76,7 @@ func (s *system) start() {
 	if testing.Verbose() {
 		log = slog.New(slog.NewTextHandler(s.t.Output(), &slog.HandlerOptions{Level: slog.LevelInfo}))
 	}
+	ahead := s.ahead
 	mgr, err := operator.NewManager(server.Config, s.namespace, "0", false)
 	if err != nil {
 		s.t.Fatal(err)
@@ -94,7 +97,7 @@ func (s *system) start() {
 			Agents:    profile.Embedded(), Runtimes: runtimes,
 		},
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Events: mgr.GetEventRecorder(operator.FieldManager),
-		Resolver: s.registry, Recorder: s.records, Metrics: metrics, Log: log, Now: time.Now,
+		Resolver: s.registry, Recorder: s.records, Metrics: metrics, Log: log, Now: func() time.Time { return time.Now().Add(ahead) },
 	}
 	if err := op.Register(mgr); err != nil {
 		s.t.Fatal(err)

@@ -90,7 +90,7 @@ func projectModel(seen *observed, made decided) *suokev1.AIModelStatus {
 		status.ValidationResults = seen.evaluations[seen.wanted].project(f.Version.Version)
 	}
 	status.Traffic = traffic(seen, made.State)
-	status.DeploymentStatus = deploymentStatus(seen, made.State)
+	status.DeploymentStatus = deploymentStatus(seen, made)
 
 	now := situationOf(seen, made)
 	status.Phase, status.Message = now.phase, now.message
@@ -220,9 +220,9 @@ func traffic(seen *observed, state rollout.State) []suokev1.TrafficShare {
 }
 
 // deploymentStatus sums the versions that carry weight.
-func deploymentStatus(seen *observed, state rollout.State) *suokev1.DeploymentStatus {
-	sum := &suokev1.DeploymentStatus{}
-	for id, weight := range state.Weights {
+func deploymentStatus(seen *observed, made decided) *suokev1.DeploymentStatus {
+	sum := &suokev1.DeploymentStatus{RequiredReplicas: int32(min(made.Size, 1000))} //nolint:gosec // bounded here
+	for id, weight := range made.State.Weights {
 		if weight == 0 {
 			continue
 		}

@@ -44,6 +44,10 @@ func TestModelsThatCannotBeHonouredSayWhatToWrite(t *testing.T) {
 		"classes asked of a regression":    {func(m *suokev1.AIModelSpec) { m.ModelType = suokev1.ModelTypeRegression }, suokev1.ReasonInvalid, "a regression is held to rmse, mae and r2"},
 		"an evaluation without a data set": {func(m *suokev1.AIModelSpec) { m.Validation.TestDataset = "" }, suokev1.ReasonInvalid, "write the name of a data set"},
 		"a registry that is not declared":  {func(m *suokev1.AIModelSpec) { m.RegistryRef = "central" }, suokev1.ReasonInvalid, "there is no ModelRegistry central"},
+		"an autoscaler without metrics": {func(m *suokev1.AIModelSpec) {
+			m.Monitoring.Enabled = new(false)
+			m.Deployment.Autoscaling = &suokev1.Autoscaling{MaxReplicas: 8, TargetRequestsPerSecond: 20}
+		}, suokev1.ReasonInvalid, "set monitoring.enabled: true"},
 		"a limit below the request": {func(m *suokev1.AIModelSpec) {
 			m.Deployment.Resources = suokev1.Resources{
 				Requests: suokev1.ResourceAmounts{corev1.ResourceCPU: resource.MustParse("2")},

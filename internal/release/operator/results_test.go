@@ -33,5 +33,5 @@ func acceptable(t *testing.T) operator.Surroundings {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return operator.Surroundings{Agents: profile.Embedded(), Runtimes: runtimes}
+	return operator.Surroundings{Autoscaling: true, Agents: profile.Embedded(), Runtimes: runtimes}
 }

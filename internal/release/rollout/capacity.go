@@ -1,8 +1,37 @@
 package rollout
 
+import "time"
+
+// AutoscalerLag is how long an autoscaler takes to know a version's traffic after it changed: the five minutes over which it
+// holds the most that it found, and the time that counting takes.
+const AutoscalerLag = 6 * time.Minute
+
+// measure finds out how many Pods all of the traffic needs. An autoscaler has the say over each version, but sees only that
+// version's part of the traffic: it takes from stable what goes to the candidate, and knows nothing of what may come back.
+// So in a release, until the end of its rollback window and until the autoscaler knows who has the traffic, what counts is the
+// most that stable had or all requests together needed.
+func (t *turn) measure() {
+	if t.policy.MaxReplicas == 0 {
+		t.State.Size = 0
+		return
+	}
+	t.State.Size = max(t.State.Size, t.seen.Needed, t.seen.Versions[t.State.Stable].Pods)
+	t.policy.Replicas = max(t.policy.Replicas, min(t.State.Size, t.policy.MaxReplicas))
+}
+
+// known says whether an autoscaler knows the traffic of each version.
+func (t *turn) known() bool {
+	at := t.State.ConfirmedAt
+	if at.IsZero() {
+		return false
+	}
+	t.lookAgain(at.Add(AutoscalerLag))
+	return !t.now.Before(at.Add(AutoscalerLag))
+}
+
 // capacity says how many Pods each version needs for what was decided.
 func (t *turn) capacity() {
-	t.Replicas = map[ID]int{}
+	t.Replicas, t.Size = map[ID]int{}, t.policy.Replicas
 	for id, retiree := range t.State.Retiring {
 		t.Replicas[id] = retiree.Replicas
 	}
@@ -16,6 +45,9 @@ func (t *turn) capacity() {
 	if t.State.Stable != "" {
 		t.Replicas[t.State.Stable] = t.stablePods()
 	}
+	if t.State.Size > 0 && t.State.Release == nil && t.State.Watch == nil && t.known() {
+		t.State.Size = 0
+	}
 }
 
 // stablePods are what the whole load needs: everything may come back at any time. A rolling update gives one away for each
@@ -23,6 +55,9 @@ func (t *turn) capacity() {
 func (t *turn) stablePods() int {
 	n := t.policy.Replicas
 	r := t.State.Release
+	if r == nil && t.policy.MaxReplicas > 0 && t.known() {
+		return t.least
+	}
 	if r == nil || r.Returning != nil || t.strategy() != RollingUpdate {
 		return n
 	}

@@ -10,7 +10,9 @@ import (
 type turn struct {
 	Decision
 
+	// policy has as Replicas what all of the traffic needs now; least is what stable has at rest.
 	policy Policy
+	least  int
 	seen   Observation
 	now    time.Time
 	// revised says that this turn has made a revision.
@@ -22,7 +24,8 @@ type turn struct {
 // Decide says what to do now. It changes nothing that it is given.
 func Decide(state State, policy Policy, seen Observation, now time.Time) Decision {
 	policy.Replicas = max(policy.Replicas, 1)
-	t := &turn{Decision: Decision{State: state.clone()}, policy: policy, seen: seen, now: now.Round(0).UTC()}
+	t := &turn{Decision: Decision{State: state.clone()}, policy: policy, least: policy.Replicas, seen: seen, now: now.Round(0).UTC()}
+	t.measure()
 	t.forgive()
 	t.hearRouters()
 	t.keepWatch()

@@ -46,6 +46,9 @@ func happenings() *rapid.Generator[happening] {
 			{"the candidate is asked", func(w *world) { w.ask() }},
 			{"the model is paused or resumed", func(w *world) { w.policy.Paused = !w.policy.Paused }},
 			{fmt.Sprintf("the model is scaled to %d replicas", few+1), func(w *world) { w.policy.Replicas = few + 1 }},
+			{fmt.Sprintf("the autoscaler gives %s %d Pods", version, 3*few), func(w *world) { w.autoscale(id(version), 3*few) }},
+			{"an autoscaler comes or goes", func(w *world) { w.policy.MaxReplicas = 12 - min(w.policy.MaxReplicas, 12) }},
+			{fmt.Sprintf("all requests need %d Pods", 3*few), func(w *world) { w.needed = 3 * few }},
 			{fmt.Sprintf("%d %% are mirrored", 25*few), func(w *world) { w.policy.Shadow = 25 * few }},
 			{"a person promotes " + version, func(w *world) { w.act(rollout.Promote, version, 0) }},
 			{"the state is lost", (*world).lose},
@@ -78,6 +81,7 @@ func worlds(t *rapid.T) *world {
 	w := newWorld()
 	w.policy.Strategy = rapid.SampledFrom([]rollout.Strategy{rollout.RollingUpdate, rollout.BlueGreen, rollout.Canary}).Draw(t, "strategy")
 	w.policy.Replicas = rapid.IntRange(1, 10).Draw(t, "replicas")
+	w.policy.MaxReplicas = rapid.SampledFrom([]int{0, 0, 10, 15}).Draw(t, "maxReplicas")
 	weights := rapid.SliceOfNDistinct(rapid.IntRange(1, 100), 1, 3, rapid.ID).Draw(t, "weights")
 	slices.Sort(weights)
 	for _, weight := range weights {

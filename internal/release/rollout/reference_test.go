@@ -41,7 +41,7 @@ func (c *chronicle) note(e entry) error {
 	for _, rule := range []func() error{
 		c.phasesFollow, c.phasesAgree, c.onlyEvaluatedGetWeight, c.raisesAreWithinCapacity, c.rollingWeights, c.holdsWereHeld,
 		c.pauseHolds, c.candidateKeeps, c.abortsEnd, c.failsReturn, c.attemptsCount, c.returnedStaysReturned,
-		c.last().capacityIsKept,
+		c.capacityIsKept,
 	} {
 		if err := rule(); err != nil {
 			return err
@@ -146,7 +146,7 @@ func (c *chronicle) raisesAreWithinCapacity() error {
 			load += float64(r.Shadow) * float64(100-weight) / 100
 		}
 		pods := 0
-		for float64(pods)*100 < load*float64(e.policy.Replicas) {
+		for float64(pods)*100 < load*float64(c.size()) {
 			pods++
 		}
 		if ready := e.seen.Versions[id].Ready; ready < pods {
@@ -167,14 +167,14 @@ func (c *chronicle) rollingWeights() error {
 	if is == was {
 		return nil
 	}
-	next := 0
-	for pods := e.policy.Replicas; pods > 0; pods-- {
-		if share := 100 * pods / e.policy.Replicas; share > was {
+	next, n := 0, c.size()
+	for pods := n; pods > 0; pods-- {
+		if share := 100 * pods / n; share > was {
 			next = share
 		}
 	}
 	if is != next {
-		return fmt.Errorf("a rolling update of %d Pods goes from %d %% to %d %%, and %d %% is next", e.policy.Replicas, was, is, next)
+		return fmt.Errorf("a rolling update of %d Pods goes from %d %% to %d %%, and %d %% is next", n, was, is, next)
 	}
 	return nil
 }
@@ -347,16 +347,47 @@ func (c *chronicle) returnedStaysReturned() error {
 	return nil
 }
 
+// size is how many Pods all of the traffic needs: those of the policy, or where an autoscaler has the say, the most that it
+// gave to stable, or would have given to everything, since a release began, up to the end of its rollback window and until the
+// autoscaler has seen the new split for six minutes.
+func (c *chronicle) size() int {
+	now, most := c.last().policy, 0
+	if now.MaxReplicas == 0 {
+		return now.Replicas
+	}
+	for i, e := range slices.Backward(c.entries) {
+		if e.loss || e.policy.MaxReplicas == 0 {
+			break
+		}
+		most = max(most, e.seen.Needed, e.seen.Versions[e.before.Stable].Pods)
+		if i > 0 && c.entries[i-1].calm() {
+			break
+		}
+	}
+	return max(now.Replicas, min(most, now.MaxReplicas))
+}
+
+// calm: nothing is under way, and who has the traffic is known.
+func (e entry) calm() bool {
+	s := e.after
+	return s.Release == nil && s.Watch == nil && !s.ConfirmedAt.IsZero() && e.at.Sub(s.ConfirmedAt) >= 6*time.Minute
+}
+
 // capacityIsKept: what may have to take everything at once is as large as that needs.
-func (e entry) capacityIsKept() error {
+func (c *chronicle) capacityIsKept() error {
+	e := c.last()
 	needed := map[rollout.ID]int{}
 	maps.Copy(needed, e.after.Weights)
 	if w := e.after.Watch; w != nil && e.after.Retiring[w.Previous].Until.After(e.at) {
 		needed[w.Previous] = 100
 	}
 	for id, weight := range needed {
-		if e.replicas[id]*100 < (weight-1)*e.policy.Replicas {
-			return fmt.Errorf("%s is to have %d of %d Pods, and must take %d %%", id, e.replicas[id], e.policy.Replicas, weight)
+		n := c.size()
+		if at := e.after.ConfirmedAt; id == e.after.Stable && e.after.Release == nil && !at.IsZero() && e.at.Sub(at) >= 6*time.Minute {
+			n = e.policy.Replicas // its autoscaler knows it
+		}
+		if e.replicas[id]*100 < (weight-1)*n {
+			return fmt.Errorf("%s is to have %d of %d Pods, and must take %d %%", id, e.replicas[id], n, weight)
 		}
 	}
 	return nil

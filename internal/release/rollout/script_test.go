@@ -81,6 +81,7 @@ var givens = []sentence{
 		w.policy.Strategy, w.policy.Replicas = rollout.Strategy(a[0]), number(a[1])
 		return nil
 	}},
+	{`an autoscaler up to (\d+) replicas`, func(w *world, a []string) error { w.policy.MaxReplicas = number(a[0]); return nil }},
 	{`steps (.+)`, func(w *world, a []string) error {
 		w.policy.Steps = nil
 		for text := range strings.SplitSeq(a[0], ", ") {
@@ -140,6 +141,11 @@ var whens = []sentence{
 	{`the model is paused`, func(w *world, _ []string) error { w.policy.Paused = true; return nil }},
 	{`the model is resumed`, func(w *world, _ []string) error { w.policy.Paused = false; return nil }},
 	{`the model is scaled to (\d+) replicas?`, func(w *world, a []string) error { w.policy.Replicas = number(a[0]); return nil }},
+	{`the autoscaler gives (v\d+) (\d+) Pods`, func(w *world, a []string) error {
+		w.autoscale(id(a[0]), number(a[1]))
+		return equal(w.replicas[id(a[0])], number(a[1]), "it is bounded")
+	}},
+	{`all requests need (\d+) Pods`, func(w *world, a []string) error { w.needed = number(a[0]); return nil }},
 	{`a person asks to (Promote|Abort|Retry) attempt (\d+) at (v\d+)`, func(w *world, a []string) error {
 		w.policy.Action = rollout.Action{Type: rollout.ActionType(a[0]), Attempt: number(a[1]), Version: a[2]}
 		return nil

@@ -26,8 +26,10 @@ type Policy struct {
 	// Model is the name that sentences about what to type give.
 	Model    string
 	Strategy Strategy
-	// Replicas of a version that has all of the traffic.
+	// Replicas of a version that has all of the traffic; where an autoscaler has the say, the least.
 	Replicas int
+	// MaxReplicas that an autoscaler may give a version; 0 means that there is none.
+	MaxReplicas int
 	// Steps of a canary before the last one, which is 100.
 	Steps []Step
 	// Shadow is the share of stable's requests, in percent, that a canary is also asked while it has a weight.
@@ -98,6 +100,9 @@ type State struct {
 	Retiring map[ID]Retiree `json:"retiring,omitempty"`
 	// Refused versions are not tried again until what is wanted changes.
 	Refused map[ID]Refusal `json:"refused,omitempty"`
+	// Size is the most Pods that all of the traffic needed since the release began, up to the end of its rollback window. It
+	// is kept where an autoscaler has the say.
+	Size int `json:"size,omitempty"`
 	// Attempts counts the releases begun, by version as people write it.
 	Attempts map[string]int `json:"attempts,omitempty"`
 	// History of phases, oldest first: the latest, and the last one of versions before.
@@ -198,6 +203,8 @@ type Observation struct {
 	Versions map[ID]Version
 	// Routers that exist. None means that there are none, not that they are not known yet.
 	Routers []Router
+	// Needed are the Pods that an autoscaler would give to all requests together, 0 where that is not known.
+	Needed int
 	// Judgement of the candidate since its first weight, also while it is watched after its promotion; the zero value before.
 	Judgement Judgement
 }
@@ -211,8 +218,8 @@ type Wanted struct {
 // Version is what was seen of one version's Pods.
 type Version struct {
 	Version string
-	// Ready Pods.
-	Ready int
+	// Pods that it is to have, and those that are ready.
+	Pods, Ready int
 	// Evaluation of exactly this version.
 	Evaluation Evaluation
 	// StuckReason and StuckMessage are why Pods cannot come up (unschedulable, fetch failed), empty if none is stuck.
@@ -265,8 +272,10 @@ type Judgement struct {
 type Decision struct {
 	// State to store if it differs from the one given.
 	State State
-	// Replicas wanted by version; a version that is absent may be deleted.
+	// Replicas wanted by version, the least of them where an autoscaler has the say; a version that is absent may be deleted.
 	Replicas map[ID]int
+	// Size is how many Pods all of the traffic needs.
+	Size int
 	// Evaluate names the version whose evaluation should run now, if any.
 	Evaluate ID
 	// Progress is where the release is, with the reason that conditions and events carry.

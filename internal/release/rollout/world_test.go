@@ -23,6 +23,8 @@ type world struct {
 	versions map[rollout.ID]rollout.Version
 	replicas map[rollout.ID]int
 	routers  []rollout.Router
+	// needed Pods for all requests together, as an autoscaler counts them.
+	needed int
 	// splits by revision, and when each was confirmed by every ready router.
 	splits    map[int64]map[rollout.ID]int
 	confirmed map[int64]time.Time
@@ -92,7 +94,11 @@ func (w *world) change(version string, change func(*rollout.Version)) {
 }
 
 func (w *world) observation() rollout.Observation {
-	o := rollout.Observation{Wanted: w.wanted, Versions: maps.Clone(w.versions), Routers: slices.Clone(w.routers)}
+	o := rollout.Observation{Wanted: w.wanted, Versions: maps.Clone(w.versions), Routers: slices.Clone(w.routers), Needed: w.needed}
+	for version, v := range o.Versions {
+		v.Pods = w.replicas[version]
+		o.Versions[version] = v
+	}
 	if r := w.state.Release; w.state.Watch != nil || r != nil && !r.FirstWeightAt.IsZero() {
 		name, _ := w.release()
 		o.Judgement = w.judged[name]
@@ -150,14 +156,30 @@ func (w *world) apply(d rollout.Decision, changes int) {
 		if changes == 0 {
 			return
 		}
-		if w.replicas[version] == d.Replicas[version] {
+		pods := d.Replicas[version]
+		if most := w.policy.MaxReplicas; most > 0 && pods > 0 {
+			pods = max(pods, min(w.replicas[version], most)) // what the autoscaler gave it stays
+		}
+		if w.replicas[version] == pods {
 			continue
 		}
 		changes--
-		w.replicas[version] = d.Replicas[version]
-		v := w.versions[version]
-		v.Ready = min(v.Ready, w.replicas[version])
-		w.versions[version] = v
+		w.scale(version, pods)
+	}
+}
+
+// scale is what a Deployment is to have; Pods beyond it are not ready any more.
+func (w *world) scale(version rollout.ID, pods int) {
+	w.replicas[version] = pods
+	v := w.versions[version]
+	v.Ready = min(v.Ready, pods)
+	w.versions[version] = v
+}
+
+// autoscale lets an autoscaler give a version that runs so many Pods, within its bounds.
+func (w *world) autoscale(version rollout.ID, pods int) {
+	if w.policy.MaxReplicas > 0 && w.replicas[version] > 0 {
+		w.scale(version, max(w.last.Replicas[version], min(pods, w.policy.MaxReplicas)))
 	}
 }
 
@@ -266,7 +288,17 @@ func (w *world) checkRaise(before, after rollout.State, version rollout.ID, weig
 		outcome, was := v.Evaluation.Outcome, before.Watch != nil && version == before.Watch.Previous
 		w.expect(was || outcome == rollout.EvaluationPassed || outcome == rollout.EvaluationDisabled, "%s got weight while its evaluation is %q", version, outcome)
 	}
-	w.expect(100*v.Ready >= weight*w.policy.Replicas, "%s was raised to %d %% with %d of %d Pods ready", version, weight, v.Ready, w.policy.Replicas)
+	n := w.least(before)
+	w.expect(100*v.Ready >= weight*n, "%s was raised to %d %% with %d of %d Pods ready", version, weight, v.Ready, n)
+}
+
+// least Pods that all of the traffic needs, as far as that can be seen in this moment: an autoscaler's stable has at most what
+// it is asked for.
+func (w *world) least(s rollout.State) int {
+	if w.policy.MaxReplicas == 0 {
+		return w.policy.Replicas
+	}
+	return max(w.policy.Replicas, min(w.policy.MaxReplicas, max(w.needed, w.replicas[s.Stable])))
 }
 
 // stranded: only the candidate can answer.
@@ -288,17 +320,20 @@ func (w *world) checkEnd(before, after rollout.State) {
 
 // checkCapacity: no version is shrunk below what a ready router may still send to it.
 func (w *world) checkCapacity(d rollout.Decision) {
-	n := w.policy.Replicas
 	if r := d.State.Release; r != nil && d.State.Stable != "" && (r.Strategy != rollout.RollingUpdate || r.Returning != nil) {
+		n := w.policy.Replicas
+		if w.state.Release != nil { // one that begins now is heeded from the next decision on
+			n = w.least(w.state)
+		}
 		w.expect(d.Replicas[d.State.Stable] >= n, "in mid-release stable is to have %d of %d Pods", d.Replicas[d.State.Stable], n)
 	}
 	for version, pods := range w.replicas {
-		if d.Replicas[version] >= pods || !w.served[version] {
-			continue
+		if d.Replicas[version] >= pods || !w.served[version] || w.policy.MaxReplicas > 0 && d.Replicas[version] > 0 {
+			continue // an autoscaler keeps what it gave
 		}
 		for _, r := range w.routers {
 			if r.Ready {
-				needed := n * w.splits[r.AppliedRevision][version] / 100
+				needed := w.policy.Replicas * w.splits[r.AppliedRevision][version] / 100
 				w.expect(d.Replicas[version] >= needed, "%s shrinks to %d Pods while router %s needs %d", version, d.Replicas[version], r.Name, needed)
 			}
 		}

@@ -70,8 +70,8 @@ func (r Release) firstWeight() string {
 			first := r.canarySteps(r.Candidate)[0]
 			return fmt.Sprintf("%d %% of the traffic for %s", first.Weight, full(first.Duration.Duration))
 		case suokev1.StrategyRollingUpdate:
-			if replicas := r.seen.Model.Spec.Deployment.Replicas; replicas > 1 {
-				return "the share of one Pod of " + strconv.Itoa(int(replicas))
+			if replicas := r.size(); replicas > 1 {
+				return "the share of one Pod of " + strconv.Itoa(replicas)
 			}
 		case suokev1.StrategyBlueGreen:
 		}

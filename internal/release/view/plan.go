@@ -47,6 +47,14 @@ func (r Release) canarySteps(version string) []suokev1.CanaryStep {
 	return []suokev1.CanaryStep{step}
 }
 
+// size is how many Pods all of the traffic needs.
+func (r Release) size() int {
+	if now := r.seen.Model.Status.DeploymentStatus; now != nil && now.RequiredReplicas > 0 {
+		return int(now.RequiredReplicas)
+	}
+	return max(int(r.seen.Model.Spec.Deployment.Replicas), 1)
+}
+
 // steps of a version's plan.
 func (r Release) steps(version string) int {
 	if r.Stable == "" {
@@ -56,7 +64,7 @@ func (r Release) steps(version string) int {
 	case suokev1.StrategyCanary:
 		return len(r.canarySteps(version)) + 1
 	case suokev1.StrategyRollingUpdate:
-		return max(int(r.seen.Model.Spec.Deployment.Replicas), 1)
+		return r.size()
 	case suokev1.StrategyBlueGreen:
 	}
 	return 1
@@ -64,7 +72,7 @@ func (r Release) steps(version string) int {
 
 // plan is the way of a version to all of the traffic, in words.
 func (r Release) plan(version string) string {
-	replicas := max(int(r.seen.Model.Spec.Deployment.Replicas), 1)
+	replicas := r.size()
 	if r.Stable == "" {
 		return fmt.Sprintf("as the first version, all of the traffic in one write, once %s ready", are(replicas, "Pod"))
 	}

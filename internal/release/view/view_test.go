@@ -320,9 +320,11 @@ func firstVersion() view.Seen {
 	return seen
 }
 
+// rollingUpdate is one of a model that an autoscaler has given four Pods.
 func rollingUpdate() view.Seen {
 	seen := canary()
-	seen.Model.Spec.Deployment.Strategy, seen.Model.Spec.Deployment.Replicas = suokev1.StrategyRollingUpdate, 4
+	seen.Model.Spec.Deployment.Strategy, seen.Model.Spec.Deployment.Replicas = suokev1.StrategyRollingUpdate, 2
+	seen.Model.Status.DeploymentStatus = &suokev1.DeploymentStatus{RequiredReplicas: 4}
 	seen.Versions[0].Spec.CanaryDeployment = suokev1.CanaryDeployment{}
 	condition(&seen, suokev1.ConditionProgressing, metav1.ConditionTrue, suokev1.ReasonScalingUp, "v2.2.0 has 1 of the 2 ready Pods that 50 % of the traffic needs")
 	return seen

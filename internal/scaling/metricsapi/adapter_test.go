@@ -116,6 +116,24 @@ func TestASelectorGivesTheFreshRatesOfTheAgentsPods(t *testing.T) {
 	}
 }
 
+// A model server's Pods have one metric, and an agent's another.
+func TestModelServersHaveAMetricOfTheirOwn(t *testing.T) {
+	server := agentPod("s", "")
+	server.Labels = map[string]string{scrape.VersionLabel: "m-v1"}
+	server.Annotations = map[string]string{profile.AnnotationRequestsCounter: "asked_total"}
+	pods := corelisters.NewPodLister(indexed(agentPod("a", "xiaoai"), server))
+	p := metricsapi.NewProvider(profile.Embedded(), pods, "suoke-life", fixed{"a": {scrape.Short: 30}, "s": {scrape.Short: 4}})
+	for metric, want := range map[string]string{profile.ModelMetric: "s 4", "ai_inference_requests_per_second": "a 30"} {
+		list, err := p.GetMetricBySelector(t.Context(), "suoke-life", labels.Everything(), info(metric), nil)
+		if err != nil || len(list.Items) != 1 {
+			t.Fatalf("%s: %+v, %v", metric, list, err)
+		}
+		if got := list.Items[0].DescribedObject.Name + " " + list.Items[0].Value.String(); got != want {
+			t.Errorf("%s: %s, want %s", metric, got, want)
+		}
+	}
+}
+
 func TestOnePodByName(t *testing.T) {
 	p := xiaoaiProvider()
 	name := types.NamespacedName{Namespace: "suoke-life", Name: "a"}
@@ -151,6 +169,7 @@ func TestDiscoveryShowsEachAgentsMetric(t *testing.T) {
 		got = append(got, m.String())
 	}
 	want := []string{
+		"pods/model_requests_per_second(namespaced)",
 		"pods/ai_inference_requests_per_second(namespaced)", "pods/health_analysis_requests_per_second(namespaced)",
 		"pods/tcm_diagnosis_requests_per_second(namespaced)", "pods/wellness_recommendations_per_second(namespaced)",
 	}

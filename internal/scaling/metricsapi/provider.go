@@ -1,4 +1,4 @@
-// Package metricsapi serves the agents' request rates as custom.metrics.k8s.io, for HPAs and kubectl, and tells about
+// Package metricsapi serves the request rates of agents and model servers as custom.metrics.k8s.io, for HPAs and kubectl, and tells about
 // the objects that scaling moves as Prometheus metrics. It promises that two replicas of it answer under one certificate
 // authority, that a Pod without a fresh rate is left out rather than shown with an old one, and that an APIService which
 // another adapter serves is left to it. It decides nothing: the HPA does.
@@ -33,7 +33,7 @@ type Rates interface {
 	Rate(uid string, window time.Duration) (perSecond float64, at time.Time, ok bool)
 }
 
-// Provider answers for the metrics of the profile's agents, of Pods in one namespace.
+// Provider answers for the metrics of the profile's agents and of model servers, of Pods in one namespace.
 type Provider struct {
 	agents    *profile.Profile
 	pods      corelisters.PodLister
@@ -90,18 +90,20 @@ func (p *Provider) GetMetricBySelector(
 
 // ListAllMetrics is what discovery shows.
 func (p *Provider) ListAllMetrics() []provider.CustomMetricInfo {
-	all := make([]provider.CustomMetricInfo, len(p.agents.Agents))
-	for i, a := range p.agents.Agents {
-		all[i] = provider.CustomMetricInfo{
-			GroupResource: schema.GroupResource{Resource: "pods"}, Namespaced: true, Metric: a.Metric.Name,
-		}
+	names := []string{profile.ModelMetric}
+	for _, a := range p.agents.Agents {
+		names = append(names, a.Metric.Name)
+	}
+	all := make([]provider.CustomMetricInfo, len(names))
+	for i, name := range names {
+		all[i] = provider.CustomMetricInfo{GroupResource: schema.GroupResource{Resource: "pods"}, Namespaced: true, Metric: name}
 	}
 	return all
 }
 
 // check refuses what this adapter does not serve, and reads the window.
 func (p *Provider) check(namespace string, info provider.CustomMetricInfo, selector labels.Selector) (time.Duration, error) {
-	if info.GroupResource != (schema.GroupResource{Resource: "pods"}) || namespace != p.namespace || p.agentOf(info.Metric) == "" {
+	if info.GroupResource != (schema.GroupResource{Resource: "pods"}) || namespace != p.namespace || p.of(info.Metric) == nil {
 		return 0, provider.NewMetricNotFoundError(info.GroupResource, info.Metric)
 	}
 	if selector == nil || selector.Empty() {
@@ -116,19 +118,22 @@ func (p *Provider) check(namespace string, info provider.CustomMetricInfo, selec
 	return 0, apierrors.NewBadRequest(fmt.Sprintf("metric selector %q: write window=6s or window=60s, or none", selector))
 }
 
-// agentOf is the agent that a metric is of.
-func (p *Provider) agentOf(metric string) string {
+// of says which Pods a metric is of; nil if there is no such metric.
+func (p *Provider) of(metric string) func(*corev1.Pod) bool {
+	if metric == profile.ModelMetric {
+		return scrape.CountsRequests
+	}
 	for _, a := range p.agents.Agents {
 		if a.Metric.Name == metric {
-			return a.Name
+			return func(pod *corev1.Pod) bool { return pod.Labels[scrape.AgentLabel] == a.Name }
 		}
 	}
-	return ""
+	return nil
 }
 
-// value is a Pod's rate, if it is a Pod of the metric's agent and has a fresh one.
+// value is a Pod's rate, if the metric is of it and it has a fresh one.
 func (p *Provider) value(pod *corev1.Pod, info provider.CustomMetricInfo, window time.Duration) (*custom_metrics.MetricValue, bool) {
-	if pod.Labels[scrape.AgentLabel] != p.agentOf(info.Metric) {
+	if !p.of(info.Metric)(pod) {
 		return nil, false
 	}
 	rate, at, ok := p.rates.Rate(string(pod.UID), window)

@@ -12,19 +12,33 @@ import (
 // AgentLabel names the agent on its Pods.
 const AgentLabel = "suoke.life/agent"
 
-// Targets are the Pods of the profile's agents that run and are not on their way out.
-func Targets(agents *profile.Profile, pods []*corev1.Pod) []Target {
+// VersionLabel names the version of a model on its Pods; an HPA of that name scales them.
+const VersionLabel = "suoke.life/version"
+
+// Targets are the Pods that run, are not on their way out, and count what they are scaled by: those of the profile's agents,
+// and those of model versions that an HPA scales.
+func Targets(agents *profile.Profile, pods []*corev1.Pod, scaled func(version string) bool) []Target {
 	var targets []Target
 	for _, pod := range pods {
-		agent, known := agents.Agent(pod.Labels[AgentLabel])
-		if !known || pod.Status.Phase != corev1.PodRunning || pod.Status.PodIP == "" || pod.DeletionTimestamp != nil {
+		if pod.Status.Phase != corev1.PodRunning || pod.Status.PodIP == "" || pod.DeletionTimestamp != nil {
 			continue
 		}
-		address := net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(int(agent.Port)))
+		of, port, counter := "", "", ""
+		if agent, known := agents.Agent(pod.Labels[AgentLabel]); known {
+			of, port, counter = agent.Name, strconv.Itoa(int(agent.Port)), agent.Metric.Counter
+		} else if version := pod.Labels[VersionLabel]; CountsRequests(pod) && scaled(version) {
+			of, port, counter = version, pod.Annotations[profile.AnnotationMetricsPort], pod.Annotations[profile.AnnotationRequestsCounter]
+		} else {
+			continue
+		}
 		targets = append(targets, Target{
-			UID: string(pod.UID), Pod: pod.Name, Agent: agent.Name,
-			URL: "http://" + address + "/metrics", Counter: agent.Metric.Counter,
+			UID: string(pod.UID), Pod: pod.Name, Of: of, URL: "http://" + net.JoinHostPort(pod.Status.PodIP, port) + "/metrics", Counter: counter,
 		})
 	}
 	return targets
+}
+
+// CountsRequests says whether a Pod is a model server's that counts the requests it is scaled by.
+func CountsRequests(pod *corev1.Pod) bool {
+	return pod.Labels[VersionLabel] != "" && pod.Annotations[profile.AnnotationRequestsCounter] != ""
 }

@@ -29,8 +29,8 @@ const (
 type Target struct {
 	// UID of the Pod: a new Pod of an old name is another series.
 	UID string
-	// Pod's name and Agent, for people.
-	Pod, Agent string
+	// Pod's name, and the agent or version that it is Of, for people.
+	Pod, Of string
 	// URL of its metrics.
 	URL string
 	// Counter is summed over its labels.
@@ -141,13 +141,13 @@ func (s *Scraper) note(t Target, at time.Time, value float64, err error) {
 	defer s.mu.Unlock()
 	if err != nil {
 		if s.failed[t.UID] == "" {
-			s.log.Warn("a Pod's requests cannot be counted", "agent", t.Agent, "pod", t.Pod, "error", err)
+			s.log.Warn("a Pod's requests cannot be counted", "of", t.Of, "pod", t.Pod, "error", err)
 		}
 		s.failed[t.UID] = err.Error()
 		return
 	}
 	if s.failed[t.UID] != "" {
-		s.log.Info("a Pod's requests are counted again", "agent", t.Agent, "pod", t.Pod)
+		s.log.Info("a Pod's requests are counted again", "of", t.Of, "pod", t.Pod)
 		delete(s.failed, t.UID)
 	}
 	series, found := s.series[t.UID]
@@ -189,7 +189,7 @@ func sum(page io.Reader, counter string) (float64, error) {
 	}
 	family, found := families[counter]
 	if !found {
-		return 0, fmt.Errorf("it exports no %s; write the agent's counter as metric.counter in the profile", counter)
+		return 0, fmt.Errorf("it exports no %s; write its name as metric.counter of the agent in the profile, or as requestsCounter of the runtime in the runtime table", counter)
 	}
 	var total float64
 	for _, metric := range family.GetMetric() {

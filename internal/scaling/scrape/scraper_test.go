@@ -29,7 +29,7 @@ func pod(t *testing.T, count *atomic.Int64) Target {
 		fmt.Fprintf(w, "# TYPE asked_total counter\nasked_total{to=\"a } b\"} %d\nasked_total{to=\"c\"} %d\n", half, count.Load()-half)
 	}))
 	t.Cleanup(s.Close)
-	return Target{UID: s.URL, Pod: "pod", Agent: "xiaoai", URL: s.URL + "/metrics", Counter: "asked_total"}
+	return Target{UID: s.URL, Pod: "pod", Of: "xiaoai", URL: s.URL + "/metrics", Counter: "asked_total"}
 }
 
 // stepped is a Scraper whose clock moves only by hand.
@@ -68,7 +68,7 @@ func TestAPodThatStopsAnsweringHasNoRateAndIsNamedOnce(t *testing.T) {
 		fmt.Fprintln(w, "asked_total 1")
 	}))
 	t.Cleanup(flaky.Close)
-	bad := Target{UID: "bad", Pod: "bad-pod", Agent: "xiaoai", URL: flaky.URL, Counter: "asked_total"}
+	bad := Target{UID: "bad", Pod: "bad-pod", Of: "xiaoai", URL: flaky.URL, Counter: "asked_total"}
 	var log bytes.Buffer
 	s, now := stepped(func() []Target { return []Target{good, bad} }, &log)
 	for range 3 {
@@ -155,17 +155,26 @@ func TestTargets(t *testing.T) {
 		return p
 	}
 	same := func(*corev1.Pod) {}
+	server := func(version string) func(*corev1.Pod) {
+		return func(p *corev1.Pod) {
+			p.Labels[VersionLabel] = version
+			p.Annotations = map[string]string{profile.AnnotationMetricsPort: "9090", profile.AnnotationRequestsCounter: "asked_total"}
+		}
+	}
 	got := Targets(profile.Embedded(), []*corev1.Pod{
 		running("serves", "xiaoke", same),
 		running("unknown", "nobody", same),
 		running("pending", "xiaoke", func(p *corev1.Pod) { p.Status.Phase = corev1.PodPending }),
 		running("without-address", "xiaoke", func(p *corev1.Pod) { p.Status.PodIP = "" }),
 		running("leaving", "xiaoke", func(p *corev1.Pod) { p.DeletionTimestamp = &metav1.Time{Time: at(0)} }),
-	})
-	want := []Target{{
-		UID: "serves", Pod: "serves", Agent: "xiaoke",
-		URL: "http://[fd00::1]:8080/metrics", Counter: "health_analysis_requests_total",
-	}}
+		running("scaled", "", server("m-v1")),
+		running("at-rest", "", server("m-v2")),
+		running("uncounted", "", func(p *corev1.Pod) { p.Labels[VersionLabel] = "m-v1" }),
+	}, func(version string) bool { return version == "m-v1" })
+	want := []Target{
+		{UID: "serves", Pod: "serves", Of: "xiaoke", URL: "http://[fd00::1]:8080/metrics", Counter: "health_analysis_requests_total"},
+		{UID: "scaled", Pod: "scaled", Of: "m-v1", URL: "http://[fd00::1]:9090/metrics", Counter: "asked_total"},
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

@@ -1,6 +1,8 @@
 package manifest
 
 import (
+	"cmp"
+
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -85,6 +87,9 @@ func NewTemplate(rt profile.Runtime, f profile.Filling) Template {
 		SecurityContext:               rt.SecurityContext, Volumes: rt.Volumes, VolumeMounts: rt.VolumeMounts,
 	}
 }
+
+// VersionOf is the ID of the version that an object belongs to, or that the Pod of an evaluation asks; empty if neither.
+func VersionOf(labels map[string]string) string { return cmp.Or(labels[LabelVersion], labels[LabelEvaluates]) }
 
 // Labels are on every object of the version.
 func (v Version) Labels() map[string]string { return v.labels(ServerContainer) }

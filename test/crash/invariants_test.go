@@ -79,7 +79,7 @@ func (s *space) audit() []string {
 }
 
 func (m *moment) pod(pod *corev1.Pod, c change) {
-	id := pod.Labels[manifest.LabelVersion]
+	id := manifest.VersionOf(pod.Labels)
 	if accuracy, isOne := measured(pod); isOne && accuracy >= 0.9 {
 		m.passed[id] = true
 	}

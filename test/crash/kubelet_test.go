@@ -9,6 +9,8 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -35,6 +37,9 @@ func (s *space) kubelet(ctx context.Context) {
 }
 
 func (s *space) tend(ctx context.Context) error {
+	if err := s.autoscale(ctx); err != nil {
+		return err
+	}
 	pods := all[corev1.Pod](s)
 	wanted := map[string]bool{}
 	for _, d := range all[appsv1.Deployment](s) {
@@ -65,10 +70,26 @@ func (s *space) tend(ctx context.Context) error {
 		}
 	}
 	for name, pod := range pods {
-		if !wanted[name] && pod.Labels[manifest.LabelVersion] != "" {
+		if !wanted[name] && manifest.VersionOf(pod.Labels) != "" {
 			if err := client.IgnoreNotFound(s.Client.Delete(ctx, pod.DeepCopy(), client.GracePeriodSeconds(0))); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+// autoscale gives each Deployment that has an autoscaler what that must give at least.
+func (s *space) autoscale(ctx context.Context) error {
+	deployments := all[appsv1.Deployment](s)
+	for _, a := range all[autoscalingv2.HorizontalPodAutoscaler](s) {
+		d, least := deployments[a.Spec.ScaleTargetRef.Name], *a.Spec.MinReplicas
+		if d == nil || *d.Spec.Replicas >= least {
+			continue
+		}
+		to := &autoscalingv1.Scale{ObjectMeta: metav1.ObjectMeta{Name: d.Name, Namespace: s.name}, Spec: autoscalingv1.ScaleSpec{Replicas: least}}
+		if err := s.Client.SubResource("scale").Update(ctx, d.DeepCopy(), client.WithSubResourceBody(to)); client.IgnoreNotFound(err) != nil {
+			return err
 		}
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -38,6 +39,8 @@ type story struct {
 	evaluated map[string]float64
 	// failsFrom is the weight in percent from which most requests to v2 fail; 0 is none.
 	failsFrom int
+	// autoscaled says that an autoscaler has the say over replicas.
+	autoscaled bool
 	// shortOf is how many Pods of v2 do not get ready.
 	shortOf int
 	// ends is what stands at the end.
@@ -72,7 +75,7 @@ func (w *world) tell(t *testing.T, tale story) *space {
 }
 
 func (s *space) model() *suokev1.AIModel {
-	return &suokev1.AIModel{
+	m := &suokev1.AIModel{
 		ObjectMeta: metav1.ObjectMeta{Name: modelName, Namespace: s.name},
 		Spec: suokev1.AIModelSpec{
 			ModelName: modelName, Version: "v1", AgentType: "xiaoai", ModelType: suokev1.ModelTypeClassification,
@@ -81,6 +84,10 @@ func (s *space) model() *suokev1.AIModel {
 			Validation: suokev1.Validation{TestDataset: "digits", Metrics: suokev1.Thresholds{Accuracy: new(0.9)}},
 		},
 	}
+	if s.story.autoscaled {
+		m.Spec.Deployment.Autoscaling = &suokev1.Autoscaling{MaxReplicas: 4, TargetRequestsPerSecond: 1e6}
+	}
+	return m
 }
 
 func (s *space) create(t *testing.T, o client.Object) {
@@ -152,6 +159,9 @@ func (s *space) outcome() string {
 	}
 	for _, d := range all[appsv1.Deployment](s) {
 		lines = append(lines, fmt.Sprintf("deployment: %s with %d replicas", versionOf(d.Name), *d.Spec.Replicas))
+	}
+	for name, a := range all[autoscalingv2.HorizontalPodAutoscaler](s) {
+		lines = append(lines, fmt.Sprintf("autoscaler: %s, %d to %d replicas", versionOf(name), *a.Spec.MinReplicas, a.Spec.MaxReplicas))
 	}
 	for name := range all[corev1.Service](s) {
 		lines = append(lines, "service: "+versionOf(name))

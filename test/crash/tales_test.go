@@ -46,6 +46,10 @@ var stories = []story{
 		evaluated: good, failsFrom: 50, ends: refused("ErrorRate", "EvaluationPassed", "Testing (Starting) Canary (StepHolding) Rollback (ErrorRate)"),
 	},
 	{
+		name: "canary with an autoscaler, promoted", strategy: suokev1.StrategyCanary, release: canary(time.Second), autoscaled: true,
+		evaluated: good, ends: "autoscaler: v2, 2 to 4 replicas\n" + promoted("Testing (Starting) Canary (StepHolding) Production (Promoted)"),
+	},
+	{
 		name: "canary, refused by its evaluation", strategy: suokev1.StrategyCanary, release: canary(time.Hour),
 		evaluated: worse, ends: refused("EvaluationFailed", "EvaluationFailed", "Testing (Starting) Rollback (EvaluationFailed)"),
 	},

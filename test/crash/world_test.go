@@ -10,6 +10,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -56,7 +57,7 @@ func newWorld(s *apiserver.Server) *world {
 	}
 	for _, list := range []client.ObjectList{
 		&suokev1.AIModelList{}, &suokev1.ModelVersionList{}, &corev1.ConfigMapList{}, &corev1.ServiceList{}, &corev1.PodList{},
-		&appsv1.DeploymentList{}, &appsv1.ControllerRevisionList{}, &batchv1.JobList{},
+		&appsv1.DeploymentList{}, &appsv1.ControllerRevisionList{}, &batchv1.JobList{}, &autoscalingv2.HorizontalPodAutoscalerList{},
 	} {
 		changes, err := watcher.Watch(ctx, list)
 		if err != nil {

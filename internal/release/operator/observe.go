@@ -1,7 +1,6 @@
 package operator
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -180,10 +179,7 @@ func (m *models) observeRunning(ctx context.Context, seen *observed) error {
 }
 
 // versionOf is the version that an object belongs to, or that the Pod of an evaluation asks.
-func versionOf(o client.Object) rollout.ID {
-	labels := o.GetLabels()
-	return rollout.ID(cmp.Or(labels[manifest.LabelVersion], labels[manifest.LabelEvaluates]))
-}
+func versionOf(o client.Object) rollout.ID { return rollout.ID(manifest.VersionOf(o.GetLabels())) }
 
 // observation is what the engine needs of all that.
 func (seen *observed) observation() rollout.Observation {

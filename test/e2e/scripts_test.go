@@ -45,6 +45,10 @@ const (
 // must be seen, for each thing in the script's order, in what the API server told.
 func playsScripts(t *testing.T, s *system) {
 	s.openRouters(t)
+	t.Run("a model is scaled by its requests", func(t *testing.T) {
+		t.Parallel()
+		scalesAModel(t, newPlay(t, s, "autoscaled", pace))
+	})
 	for name, pace := range map[string]time.Duration{
 		"abort_retry_promote": pace, "awaiting_promotion": pace, "back_to_stable": pace, "blue_green": pace, "canary_promoted": pace, "deleted": pace,
 		"edits": pace, "newer_version": pace, "promote": pace, "template": pace, "watch_blue_green": slowPace,

@@ -89,7 +89,9 @@ func NewTemplate(rt profile.Runtime, f profile.Filling) Template {
 }
 
 // VersionOf is the ID of the version that an object belongs to, or that the Pod of an evaluation asks; empty if neither.
-func VersionOf(labels map[string]string) string { return cmp.Or(labels[LabelVersion], labels[LabelEvaluates]) }
+func VersionOf(labels map[string]string) string {
+	return cmp.Or(labels[LabelVersion], labels[LabelEvaluates])
+}
 
 // Labels are on every object of the version.
 func (v Version) Labels() map[string]string { return v.labels(ServerContainer) }

@@ -22,9 +22,10 @@ var embeddedRuntimes []byte
 const (
 	// ModelMetric is how many requests a second a model server's Pod gets, as custom.metrics.k8s.io serves it.
 	ModelMetric = "model_requests_per_second"
-	// AnnotationRequestsCounter of a model server's Pod is the metric that counts them, AnnotationMetricsPort where it is exported.
+	// AnnotationRequestsCounter of a model server's Pod is the metric that counts them.
 	AnnotationRequestsCounter = "suoke.life/requests-counter"
-	AnnotationMetricsPort     = "prometheus.io/port"
+	// AnnotationMetricsPort is the port at which a Pod exports its metrics.
+	AnnotationMetricsPort = "prometheus.io/port"
 )
 
 // Runtimes is the table of model servers, in the order of preference.

@@ -231,6 +231,17 @@ func hashOf(fields map[string]any) (string, error) {
 	return hex.EncodeToString(sum[:8]), nil
 }
 
+// unneeded are the objects of versions that a decision does not list.
+func unneeded[P client.Object](all map[rollout.ID]P, made decided) []client.Object {
+	var out []client.Object
+	for id, o := range all {
+		if _, needed := made.Replicas[id]; !needed {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
 // applyDeletions removes the objects of versions that the decision no longer lists.
 func (m *models) applyDeletions(ctx context.Context, seen *observed, made decided) error {
 	var errs []error
@@ -240,20 +251,8 @@ func (m *models) applyDeletions(ctx context.Context, seen *observed, made decide
 			errs = append(errs, fmt.Errorf("deleting %s: %w", o.GetName(), err))
 		}
 	}
-	for id, deployment := range seen.deployments {
-		if _, needed := made.Replicas[id]; !needed {
-			remove(deployment)
-		}
-	}
-	for id, autoscaler := range seen.autoscalers {
-		if _, needed := made.Replicas[id]; !needed {
-			remove(autoscaler)
-		}
-	}
-	for id, service := range seen.services {
-		if _, needed := made.Replicas[id]; !needed {
-			remove(service)
-		}
+	for _, o := range slices.Concat(unneeded(seen.autoscalers, made), unneeded(seen.deployments, made), unneeded(seen.services, made)) {
+		remove(o)
 	}
 	for id, jobs := range seen.jobs {
 		if made.Evaluate == id {

@@ -146,24 +146,9 @@ func (m *models) observeRunning(ctx context.Context, seen *observed) error {
 			return fmt.Errorf("listing the autoscalers of %s: %w", seen.model.Name, err)
 		}
 	}
-	seen.deployments = map[rollout.ID]*appsv1.Deployment{}
-	for i := range deployments.Items {
-		if d := &deployments.Items[i]; metav1.IsControlledBy(d, seen.model) && d.DeletionTimestamp.IsZero() {
-			seen.deployments[versionOf(d)] = d
-		}
-	}
-	seen.autoscalers = map[rollout.ID]*autoscalingv2.HorizontalPodAutoscaler{}
-	for i := range autoscalers.Items {
-		if a := &autoscalers.Items[i]; metav1.IsControlledBy(a, seen.model) && a.DeletionTimestamp.IsZero() {
-			seen.autoscalers[versionOf(a)] = a
-		}
-	}
-	seen.services = map[rollout.ID]*corev1.Service{}
-	for i := range services.Items {
-		if s := &services.Items[i]; metav1.IsControlledBy(s, seen.model) && s.DeletionTimestamp.IsZero() {
-			seen.services[versionOf(s)] = s
-		}
-	}
+	seen.deployments = byVersion(seen.model, deployments.Items)
+	seen.autoscalers = byVersion(seen.model, autoscalers.Items)
+	seen.services = byVersion(seen.model, services.Items)
 	seen.jobs = map[rollout.ID][]*batchv1.Job{}
 	for i := range jobs.Items {
 		if j := &jobs.Items[i]; metav1.IsControlledBy(j, seen.model) && j.DeletionTimestamp.IsZero() {
@@ -176,6 +161,20 @@ func (m *models) observeRunning(ctx context.Context, seen *observed) error {
 		seen.pods[versionOf(p)] = append(seen.pods[versionOf(p)], p)
 	}
 	return nil
+}
+
+// byVersion are those of the objects that belong to the model and are not on their way out.
+func byVersion[T any, P interface {
+	*T
+	client.Object
+}](model *suokev1.AIModel, all []T) map[rollout.ID]P {
+	by := map[rollout.ID]P{}
+	for i := range all {
+		if o := P(&all[i]); metav1.IsControlledBy(o, model) && o.GetDeletionTimestamp().IsZero() {
+			by[versionOf(o)] = o
+		}
+	}
+	return by
 }
 
 // versionOf is the version that an object belongs to, or that the Pod of an evaluation asks.

@@ -89,8 +89,8 @@ func TestReplicasHaveOneAuthority(t *testing.T) {
 	s := autoscaled(t, 3)
 	s.untilPods(map[string]int32{"v1": 3})
 	for _, f := range s.deployments()["v1"].ManagedFields {
-		if f.Manager == operator.FieldManager && strings.Contains(string(f.FieldsV1.Raw), `"f:replicas"`) {
-			t.Errorf("the operator owns what the autoscaler is to write: %s", f.FieldsV1.Raw)
+		if f.Manager == operator.FieldManager && strings.Contains(f.FieldsV1.GetRawString(), `"f:replicas"`) {
+			t.Errorf("the operator owns what the autoscaler is to write: %s", f.FieldsV1.GetRawString())
 		}
 	}
 	for _, needed := range []int32{6, 2} {

@@ -23,17 +23,19 @@ func Targets(agents *profile.Profile, pods []*corev1.Pod, scaled func(version st
 		if pod.Status.Phase != corev1.PodRunning || pod.Status.PodIP == "" || pod.DeletionTimestamp != nil {
 			continue
 		}
-		of, port, counter := "", "", ""
-		if agent, known := agents.Agent(pod.Labels[AgentLabel]); known {
-			of, port, counter = agent.Name, strconv.Itoa(int(agent.Port)), agent.Metric.Counter
-		} else if version := pod.Labels[VersionLabel]; CountsRequests(pod) && scaled(version) {
-			of, port, counter = version, pod.Annotations[profile.AnnotationMetricsPort], pod.Annotations[profile.AnnotationRequestsCounter]
-		} else {
+		t := Target{UID: string(pod.UID), Pod: pod.Name}
+		var port string
+		agent, known := agents.Agent(pod.Labels[AgentLabel])
+		switch version := pod.Labels[VersionLabel]; {
+		case known:
+			t.Of, t.Counter, port = agent.Name, agent.Metric.Counter, strconv.Itoa(int(agent.Port))
+		case CountsRequests(pod) && scaled(version):
+			t.Of, t.Counter, port = version, pod.Annotations[profile.AnnotationRequestsCounter], pod.Annotations[profile.AnnotationMetricsPort]
+		default:
 			continue
 		}
-		targets = append(targets, Target{
-			UID: string(pod.UID), Pod: pod.Name, Of: of, URL: "http://" + net.JoinHostPort(pod.Status.PodIP, port) + "/metrics", Counter: counter,
-		})
+		t.URL = "http://" + net.JoinHostPort(pod.Status.PodIP, port) + "/metrics"
+		targets = append(targets, t)
 	}
 	return targets
 }

@@ -86,7 +86,7 @@ func (s shelf) evaluate(t *testing.T, name, version, stable string) evaluate.Res
 		t.Fatal(err)
 	}
 	defer func() { _ = rows.Close() }()
-	c := evaluate.Config{Endpoint: s.serve(t, name, version), Model: name, Task: task, Table: rows, Log: slog.New(slog.DiscardHandler)}
+	c := evaluate.Config{Endpoint: s.serve(t, name, version), Model: name, Task: task, Protocol: evaluate.OIP, Rows: rows, Log: slog.New(slog.DiscardHandler)}
 	if stable != "" {
 		c.StableEndpoint = s.serve(t, name, stable)
 	}

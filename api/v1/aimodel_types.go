@@ -247,7 +247,8 @@ type Validation struct {
 	// +kubebuilder:validation:MaxLength=2048
 	TestDataset string `json:"testDataset,omitempty"`
 
-	// Metrics are the thresholds. Accuracy, precision, recall, f1Score and r2 are least values; rmse and mae are greatest.
+	// Metrics are the thresholds. Accuracy, precision, recall, f1Score and r2 are least values; rmse, mae and bitsPerByte are
+	// greatest. The first four may be asked of a regression whose data set names bands, and of an llm with labelled prompts.
 	// +optional
 	Metrics Thresholds `json:"metrics,omitempty"`
 }
@@ -282,6 +283,10 @@ type Thresholds struct {
 	// +optional
 	// +kubebuilder:validation:Maximum=1
 	R2 *float64 `json:"r2,omitempty"`
+	// BitsPerByte is the greatest number of bits that an llm may need for a byte of text that it has not learnt from.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	BitsPerByte *float64 `json:"bitsPerByte,omitempty"`
 }
 
 // Monitoring is where the model server answers probes, requests and scrapes.
@@ -421,6 +426,8 @@ type Measurements struct {
 	MAE *float64 `json:"mae,omitempty"`
 	// +optional
 	R2 *float64 `json:"r2,omitempty"`
+	// +optional
+	BitsPerByte *float64 `json:"bitsPerByte,omitempty"`
 }
 
 // Interval is a closed range.
@@ -433,7 +440,8 @@ type Interval struct {
 type Comparison struct {
 	// Version compared with.
 	Version string `json:"version"`
-	// CandidateOnly and StableOnly count the rows that one alone got right (for a regression: came closer on).
+	// CandidateOnly and StableOnly count the rows that one alone got right (for a regression: came closer on; for
+	// text: needed fewer bits for).
 	CandidateOnly int32 `json:"candidateOnly"`
 	StableOnly    int32 `json:"stableOnly"`
 	// Differ counts the rows that the two answered differently, right or wrong.

@@ -29,7 +29,8 @@ type evaluateOptions struct {
 	endpoint, stableEndpoint string
 	name                     string
 	dataset                  string
-	task                     string
+	task, protocol           string
+	version, stableVersion   string
 	modelDigest, runtime     string
 	timeout                  time.Duration
 	lastWords                string
@@ -42,15 +43,26 @@ func newEvaluateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "evaluate --endpoint URL --name MODEL --dataset REFERENCE --task TASK",
 		Short: "Measure a served model on a labelled data set",
-		Long: `What the evaluation Job of a version runs. It asks the model server every row of the data set over the Open Inference
-Protocol, and leaves one JSON document in the termination message, or on standard output where there is none. Status 0 says
-that it was measured, whatever the measures; 2 that the data set or the question must be written differently, as the
-document's "error" says; 1 that trying again may help.
+		Long: `What the evaluation Job of a version runs. It asks the model server every row of the data set, and leaves one JSON document
+in the termination message, or on standard output where there is none. Status 0 says that it was measured, whatever the
+measures; 2 that the data set or the question must be written differently, as the document's "error" says; 1 that trying
+again may help.
 
-The data set is a CSV file with a header, pushed with suoke model push: the model's features by name, in any order, and a
-column label (the index of the row's label) or target (a number).
+The data set is pushed with suoke model push. For a classification or a regression, which are asked over the Open Inference
+Protocol, it has one CSV file with a header: the model's features by name, in any order, and a column label (the index of
+the row's label) or target (a number). A file bands.json beside it makes classes of a regression's numbers:
 
-  suoke evaluate --endpoint http://127.0.0.1:8080 --name xiaoai-digits --dataset datasets/xiaoai-digits --task classification`,
+  {"bands": [{"name": "low", "below": 100}, {"name": "normal", "below": 140}, {"name": "high"}]}
+
+For a language model, which is asked over the OpenAI protocol, it has one .jsonl file with lines of either kind or both:
+
+  {"prompt": "Is 38.5 degrees a fever? ", "label": "yes."}
+  {"text": "What the model has not learnt from, of at most 16 KiB."}
+
+Of a prompt the answer is the label that makes prompt and label together, written as they are, the likeliest.
+
+  suoke evaluate --endpoint http://127.0.0.1:8080 --name xiaoai-digits --dataset datasets/xiaoai-digits --task classification
+  suoke evaluate --endpoint http://127.0.0.1:8000 --name xiaoai-llm --dataset datasets/questions --task language --protocol openai`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.out, o.log = cmd.OutOrStdout(), slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
@@ -62,7 +74,10 @@ column label (the index of the row's label) or target (a number).
 	cmd.Flags().StringVar(&o.stableEndpoint, "stable-endpoint", "", "URL of one of the version to compare with on the same rows")
 	cmd.Flags().StringVar(&o.name, "name", "", "the model, as the server names it")
 	cmd.Flags().StringVar(&o.dataset, "dataset", "", "reference of the data set; without a tag or digest it is the latest")
-	cmd.Flags().StringVar(&o.task, "task", "", "classification or regression")
+	cmd.Flags().StringVar(&o.task, "task", "", "classification, regression or language")
+	cmd.Flags().StringVar(&o.protocol, "protocol", "oip", "how the model server is asked: oip, or openai for a language model")
+	cmd.Flags().StringVar(&o.version, "version", "", "the version at --endpoint, for the document, where its server does not say it")
+	cmd.Flags().StringVar(&o.stableVersion, "stable-version", "", "the same of --stable-endpoint")
 	cmd.Flags().StringVar(&o.modelDigest, "model-digest", "", "digest of the model, for the document")
 	cmd.Flags().StringVar(&o.runtime, "runtime", "", "image that serves the model, for the document")
 	cmd.Flags().DurationVar(&o.timeout, "timeout", 25*time.Minute, "longest time for the whole evaluation")
@@ -98,6 +113,13 @@ func (o evaluateOptions) evaluate(ctx context.Context) (evaluate.Result, error) 
 	if err != nil {
 		return evaluate.Result{}, fmt.Errorf("--task: %w", err)
 	}
+	protocol, err := evaluate.ParseProtocol(o.protocol)
+	if err != nil {
+		return evaluate.Result{}, fmt.Errorf("--protocol: %w", err)
+	}
+	if err := evaluate.Suits(task, protocol); err != nil {
+		return evaluate.Result{}, err // before the data set is fetched
+	}
 	dir, err := os.MkdirTemp("", "suoke-dataset-")
 	if err != nil {
 		return evaluate.Result{}, fmt.Errorf("making room for the data set: %w", err)
@@ -108,7 +130,7 @@ func (o evaluateOptions) evaluate(ctx context.Context) (evaluate.Result, error) 
 	if err != nil {
 		return evaluate.Result{}, err
 	}
-	result, err := o.ask(ctx, place, task)
+	result, err := o.ask(ctx, place, task, protocol)
 	result.DatasetDigest = digest
 	return result, err
 }
@@ -140,14 +162,15 @@ func (o evaluateOptions) fetch(ctx context.Context, dir string) (string, error) 
 	return found.Digest, nil
 }
 
-func (o evaluateOptions) ask(ctx context.Context, dir string, task evaluate.Task) (result evaluate.Result, err error) {
-	table, err := evaluate.OpenTable(dir)
+func (o evaluateOptions) ask(ctx context.Context, dir string, task evaluate.Task, protocol evaluate.Protocol) (result evaluate.Result, err error) {
+	dataset, err := evaluate.Open(dir, task)
 	if err != nil {
 		return evaluate.Result{}, err
 	}
-	defer func() { err = errors.Join(err, table.Close()) }()
+	defer func() { err = errors.Join(err, dataset.Rows.Close()) }()
 	return evaluate.Run(ctx, evaluate.Config{
-		Endpoint: o.endpoint, StableEndpoint: o.stableEndpoint, Model: o.name, Task: task, Table: table, Log: o.log,
+		Endpoint: o.endpoint, StableEndpoint: o.stableEndpoint, Version: o.version, StableVersion: o.stableVersion,
+		Model: o.name, Task: task, Protocol: protocol, Rows: dataset.Rows, Bands: dataset.Bands, Log: o.log,
 	})
 }
 

@@ -4,6 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
+	"math"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -98,6 +101,106 @@ func TestAnEvaluationLeavesItsResult(t *testing.T) {
 	}
 }
 
+// numbers is an engine that answers with the number it is given.
+type numbers struct{ signs }
+
+func (numbers) Output() serving.Tensor {
+	return serving.Tensor{Name: "value", Datatype: "FP32", Shape: []int64{-1, 1}}
+}
+
+func (numbers) Infer(_ context.Context, batch serving.Batch) ([]float32, error) {
+	return batch.Values, nil
+}
+
+func TestBandsAreEvaluatedAsTheyArePushed(t *testing.T) {
+	a := startArtifacts(t)
+	a.push(t, "datasets/numbers:latest", map[string]string{
+		"data.csv":   "x,target\n1,2\n4,6\n9,9\n",
+		"bands.json": `{"bands": [{"name": "low", "below": 5}, {"name": "high"}]}`,
+	})
+	s, err := serving.New(serving.Model{
+		Name: "numbers", Version: "v2", Manifest: serving.Manifest{Task: "regression", Features: []string{"x"}},
+	}, numbers{}, serving.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(s)
+	t.Cleanup(server.Close)
+	out, err := runSuoke(t, "evaluate", "--endpoint="+server.URL, "--name=numbers", "--dataset=datasets/numbers", "--task=regression",
+		"--registry="+a.host, "--termination-log="+lastWords(t)+"-none")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got evaluate.Result
+	if err := json.Unmarshal([]byte(out), &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Metrics.Accuracy == nil || *got.Metrics.Accuracy != 2./3 || got.Metrics.MAE == nil || *got.Metrics.MAE != 1 {
+		t.Errorf("measured %s", out)
+	}
+}
+
+// letters is a language model that finds each of four letters equally likely, so that one takes two bits.
+func letters(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/v1/models" {
+		_, _ = io.WriteString(w, `{"data": [{"id": "signs"}]}`)
+		return
+	}
+	var q struct {
+		Prompt []string `json:"prompt"`
+	}
+	if err := json.NewDecoder(r.Body).Decode(&q); err != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	choices := make([]map[string]any, len(q.Prompt))
+	for i, prompt := range q.Prompt {
+		logprobs := []any{nil}
+		for range prompt[1:] {
+			logprobs = append(logprobs, math.Log(0.25))
+		}
+		choices[i] = map[string]any{"index": i, "text": prompt, "logprobs": map[string]any{"tokens": strings.Split(prompt, ""), "token_logprobs": logprobs}}
+	}
+	_ = json.NewEncoder(w).Encode(map[string]any{"choices": choices})
+}
+
+func serveLetters(t *testing.T) string {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(letters))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+func TestALanguageModelIsEvaluatedOnPushedLines(t *testing.T) {
+	a := startArtifacts(t)
+	digest := a.push(t, "datasets/letters:v1", map[string]string{
+		"NOTICE.txt": "made up",
+		"test.jsonl": `{"text": "abcda"}` + "\n" + `{"prompt": "ab", "label": "c"}` + "\n" + `{"prompt": "ab", "label": "dd"}` + "\n",
+	})
+	words := lastWords(t)
+	if _, err := runSuoke(t, "evaluate", "--endpoint="+serveLetters(t), "--version=v2", "--stable-endpoint="+serveLetters(t), "--stable-version=v1",
+		"--name=signs", "--dataset=datasets/letters:v1", "--task=language", "--protocol=openai", "--registry="+a.host, "--termination-log="+words); err != nil {
+		t.Fatal(err)
+	}
+	var got evaluate.Result
+	if err := json.Unmarshal([]byte(said(t, words)), &got); err != nil {
+		t.Fatal(err)
+	}
+	metrics, intervals, err := evaluate.Classes([]int{0, 1}, []int{0, 0}, 2) // the shorter label is the likelier
+	if err != nil {
+		t.Fatal(err)
+	}
+	metrics.BitsPerByte = new(2.)
+	intervals["bitsPerByte"] = evaluate.Interval{Low: 2, High: 2}
+	want := evaluate.Result{
+		Task: evaluate.Language, Version: "v2", Rows: 3, Metrics: metrics, Intervals: intervals, DatasetDigest: digest,
+		Comparison: &evaluate.Comparison{Version: "v1", PValue: 1, Differ: new(int32(0))},
+	}
+	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b float64) bool { return math.Abs(a-b) < 1e-12 })); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestAnEvaluationEndsWithAStatusThatSaysWhetherToTryAgain(t *testing.T) {
 	a := startArtifacts(t)
 	push := func(name, text string) string {
@@ -108,6 +211,7 @@ func TestAnEvaluationEndsWithAStatusThatSaysWhetherToTryAgain(t *testing.T) {
 	truncate(t, a, cut, "data.csv")
 	a.push(t, "models/signs:v1", map[string]string{"model.onnx": "weights"})
 	a.push(t, "datasets/lines:latest", map[string]string{"data.jsonl": "{}"})
+	a.push(t, "datasets/bands:latest", map[string]string{"data.csv": "x,target\n", "bands.json": "{}"})
 	a.push(t, "datasets/vast:latest", map[string]string{"data.csv": strings.Repeat("x", evaluate.MaxDataset+1)})
 	cases := map[string]struct {
 		change []string
@@ -124,7 +228,12 @@ func TestAnEvaluationEndsWithAStatusThatSaysWhetherToTryAgain(t *testing.T) {
 		"a data set that is not there":   {[]string{"--dataset=datasets/none"}, 2, "has no repository datasets/none"},
 		"a model as data set":            {[]string{"--dataset=models/signs:v1"}, 2, "is a model; write the reference of a data set"},
 		"a reference of no sense":        {[]string{"--dataset=Data Set"}, 2, `--dataset: reference "Data Set"`},
-		"another task":                   {[]string{"--task=ranking"}, 2, `--task: task "ranking": write classification or regression`},
+		"another task":                   {[]string{"--task=ranking"}, 2, `--task: task "ranking": write classification, regression or language`},
+		"another protocol":               {[]string{"--protocol=grpc"}, 2, `--protocol: protocol "grpc": write oip or openai`},
+		"a protocol of another task":     {[]string{"--protocol=openai"}, 2, "a classification is evaluated over the protocol oip"},
+		"bands of no sense":              {[]string{"--task=regression", "--dataset=datasets/bands"}, 2, "bands.json of the data set: it names 0 bands; write 2 to 100"},
+		"a line of no sense":             {[]string{"--task=language", "--protocol=openai", "--endpoint=" + serveLetters(t), "--dataset=datasets/lines"}, 2, "the data set: line 1, which lacks a prompt, a label or both"},
+		"a server without likelihoods":   {[]string{"--task=language", "--protocol=openai", "--dataset=datasets/lines"}, 2, "it does not speak the protocol openai"},
 		"the wrong task":                 {[]string{"--task=regression"}, 2, `the model says it is a "classification"`},
 		"a server that fails":            {[]string{"--dataset=" + push("zero", "x,label\n1,0\n0,0\n")}, 1, "rows 1 to 2: the server answered 500"},
 		"a server of another model":      {[]string{"--name=other"}, 1, "the server answered 404"},

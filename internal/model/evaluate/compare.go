@@ -47,6 +47,11 @@ func compareNumbers(targets, candidate, stable []float64) Comparison {
 	return c
 }
 
+// compareBits counts the texts of which one version needed fewer bits per byte, by the sign test too.
+func compareBits(candidate, stable []float64) Comparison {
+	return compareNumbers(make([]float64, len(candidate)), candidate, stable)
+}
+
 // apart says whether two numbers are further from each other than rounding explains.
 func apart(a, b float64) bool {
 	return math.Abs(a-b) > max(nearZero, tolerance*max(math.Abs(a), math.Abs(b)))

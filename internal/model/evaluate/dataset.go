@@ -40,26 +40,42 @@ func BadInput(err error) bool {
 	return errors.As(err, &input)
 }
 
-// OpenTable opens the one CSV file of a data set's directory.
-func OpenTable(dir string) (*os.File, error) {
-	var tables []string
+// Dataset is an opened data set: the file with its rows, and the bands of a regression, if it names any.
+type Dataset struct {
+	Rows  io.ReadCloser
+	Bands []Band
+}
+
+// Open opens the one file of a data set's directory that has the rows of the task: a CSV file, or one of JSON lines for a
+// language model.
+func Open(dir string, task Task) (Dataset, error) {
+	kind, suffix := "CSV", ".csv"
+	if task == Language {
+		kind, suffix = "JSON lines", ".jsonl"
+	}
+	var found []string
 	err := filepath.WalkDir(dir, func(name string, entry fs.DirEntry, err error) error {
-		if err == nil && !entry.IsDir() && strings.EqualFold(filepath.Ext(name), ".csv") {
-			tables = append(tables, name)
+		if err == nil && !entry.IsDir() && strings.EqualFold(filepath.Ext(name), suffix) {
+			found = append(found, name)
 		}
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("reading the data set: %w", err)
+		return Dataset{}, unread(err)
 	}
-	if len(tables) != 1 {
-		return nil, wrong("the data set has %d CSV files; push a directory with one", len(tables))
+	if len(found) != 1 {
+		return Dataset{}, wrong("the data set has %d %s files (%s); push a directory with one, as %s needs", len(found), kind, suffix, task.model())
 	}
-	file, err := os.Open(tables[0])
-	if err != nil {
-		return nil, fmt.Errorf("reading the data set: %w", err)
+	var d Dataset
+	if task == Regression {
+		if d.Bands, err = openBands(filepath.Join(filepath.Dir(found[0]), bandsFile)); err != nil {
+			return Dataset{}, err
+		}
 	}
-	return file, nil
+	if d.Rows, err = os.Open(found[0]); err != nil {
+		return Dataset{}, unread(err)
+	}
+	return d, nil
 }
 
 // table is a labelled data set: the columns that a model needs, and of each row what the right answer is.
@@ -212,7 +228,7 @@ func quoted(names []string) string {
 	if more := len(names) - named; more > 0 {
 		return strings.Join(words, ", ") + fmt.Sprintf(" and %d more", more)
 	}
-	return list(words, "and")
+	return list(words)
 }
 
 // short is the beginning of a text that a file holds in place of a name or number.
@@ -227,6 +243,11 @@ func short(text string) string {
 // same says whether two lists name the same things, in any order.
 func same(a, b []string) bool {
 	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
+}
+
+// batchFrom is how many rows are asked at once, from one on.
+func (t *table) batchFrom(first int) int {
+	return min(max(1, min(batchRows, batchNumbers/len(t.columns))), t.rows()-first)
 }
 
 // batch is the values of some rows, in the order in which a model takes the columns.

@@ -3,6 +3,7 @@ package evaluate
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -16,26 +17,27 @@ func Gate(r Result, limits Metrics) (passed bool, message string) {
 	if r.Error != "" {
 		return false, r.Error
 	}
-	if misplaced := foreign(r.Task, limits); misplaced != "" {
+	if misplaced := Misplaced(r.Task, limits); misplaced != "" {
 		return false, misplaced
 	}
 	var against, favour []string
 	for _, m := range measures() {
-		limit := m.of(limits)
-		if limit == nil {
+		limit, value := m.of(limits), m.of(r.Metrics)
+		if limit == nil || value == nil {
 			continue
 		}
-		if holds, why := m.judge(r, *limit); holds {
+		if holds, why := m.judge(r, *value, *limit); holds {
 			favour = append(favour, why)
 		} else {
 			against = append(against, why)
 		}
 	}
+	against = append(against, r.unmeasured(limits)...)
 	if c := r.Comparison; c != nil {
 		if c.worse() {
-			against = append(against, c.say(r.Task))
+			against = append(against, c.say(r))
 		} else {
-			favour = append(favour, c.say(r.Task))
+			favour = append(favour, c.say(r))
 		}
 	}
 	if len(against) > 0 {
@@ -47,52 +49,90 @@ func Gate(r Result, limits Metrics) (passed bool, message string) {
 	return true, fmt.Sprintf("%s; on %d rows", strings.Join(favour, "; "), r.Rows)
 }
 
-// foreign says which limits do not belong to the task, and which do.
-func foreign(task Task, limits Metrics) string {
-	var asked, known []string
+// Misplaced says which limits do not belong to the task, and which do; nothing where all do.
+func Misplaced(task Task, limits Metrics) string {
+	var asked []string
 	for _, m := range measures() {
-		switch {
-		case m.task == task:
-			known = append(known, m.name)
-		case m.of(limits) != nil:
+		if m.of(limits) != nil && !slices.Contains(m.tasks, task) {
 			asked = append(asked, m.name)
 		}
 	}
 	if len(asked) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("validation.metrics asks for %s of a %s, which has none; write %s", list(asked, "and"), task, list(known, "or"))
+	write := "accuracy, precision, recall or f1Score"
+	switch task {
+	case Classification:
+	case Regression:
+		write = "rmse, mae or r2, or " + write + " where the data set names bands"
+	case Language:
+		write = "bitsPerByte, or " + write + " where the data set has labelled prompts"
+	}
+	return fmt.Sprintf("validation.metrics asks for %s of %s, which has none; write %s", list(asked), task.model(), write)
+}
+
+// unmeasured says which limits are on what the data set does not yield, and what to write.
+func (r Result) unmeasured(limits Metrics) []string {
+	var reasons []string
+	names := map[string][]string{}
+	for _, m := range measures() {
+		if m.of(limits) == nil || m.of(r.Metrics) != nil {
+			continue
+		}
+		why := r.lacks(m)
+		if names[why] == nil {
+			reasons = append(reasons, why)
+		}
+		names[why] = append(names[why], m.name)
+	}
+	for i, why := range reasons {
+		reasons[i] = fmt.Sprintf("%s cannot be measured on this data set: %s", list(names[why]), why)
+	}
+	return reasons
+}
+
+// lacks is why a data set does not yield a measure of its task.
+func (r Result) lacks(m measure) string {
+	switch {
+	case r.Task == Regression && slices.Contains(m.tasks, Classification):
+		return "it names no bands; write rmse, mae or r2, or push it under a new tag with " + bandsFile + " beside the CSV file"
+	case r.Task == Regression:
+		return "every target is the same"
+	case m.name == "bitsPerByte":
+		return `it has no text; write accuracy, precision, recall or f1Score, or push it under a new tag with lines {"text": "…"}`
+	default:
+		return `it has no labelled prompts; write bitsPerByte, or push it under a new tag with lines {"prompt": "…", "label": "…"}`
+	}
 }
 
 // judge holds one measure against its limit.
-func (m measure) judge(r Result, limit float64) (holds bool, why string) {
-	value := m.of(r.Metrics)
-	if value == nil {
-		return false, m.name + " cannot be measured on this data set: every target is the same"
-	}
-	said := m.name + " " + number(*value)
+func (m measure) judge(r Result, value, limit float64) (holds bool, why string) {
+	said := m.name + " " + number(value)
 	if i, known := r.Intervals[m.name]; known {
 		said += fmt.Sprintf(" (95 %% interval %s–%s)", number(i.Low), number(i.High))
 	}
 	side := "above"
-	holds = *value <= limit
+	holds = value <= limit
 	if m.least {
 		side = "below"
-		holds = *value >= limit
+		holds = value >= limit
 	}
 	if holds {
 		return true, said + " holds against " + plain(limit)
 	}
-	return false, fmt.Sprintf("%s is %s %s by %s", said, side, plain(limit), number(math.Abs(*value-limit)))
+	return false, fmt.Sprintf("%s is %s %s by %s", said, side, plain(limit), number(math.Abs(value-limit)))
 }
 
 // worse says whether stable did better by more than chance.
 func (c Comparison) worse() bool { return c.StableOnly > c.CandidateOnly && c.PValue < significance }
 
-func (c Comparison) say(task Task) string {
+func (c Comparison) say(r Result) string {
 	did, test := "was right", "McNemar's exact test"
-	if task == Regression {
+	switch {
+	case r.Task == Regression:
 		did, test = "came closer", "exact sign test"
+	case r.Task == Language && r.Metrics.Accuracy == nil:
+		did, test = "needed fewer bits", "exact sign test"
 	}
 	counts := fmt.Sprintf("of the rows where they differ stable %s alone %s on %d and the candidate on %d (%s, p = %s)",
 		c.Version, did, c.StableOnly, c.CandidateOnly, test, probability(c.PValue))
@@ -114,15 +154,16 @@ func (r Result) summary() string {
 			all = append(all, m.name+" "+number(*value))
 		}
 	}
-	return list(all, "and")
+	return list(all)
 }
 
-func list(words []string, last string) string {
+// list joins words as a sentence does.
+func list(words []string) string {
 	if len(words) < 2 {
 		return strings.Join(words, "")
 	}
 	end := len(words) - 1
-	return strings.Join(words[:end], ", ") + " " + last + " " + words[end]
+	return strings.Join(words[:end], ", ") + " and " + words[end]
 }
 
 // number writes a measure: three decimals, more where they would all be zero.

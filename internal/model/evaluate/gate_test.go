@@ -22,6 +22,30 @@ func regressed() evaluate.Result {
 	}
 }
 
+// banded is a regression whose data set names bands.
+func banded() evaluate.Result {
+	r := regressed()
+	r.Metrics.Accuracy = new(0.85)
+	return r
+}
+
+// told is a language model on text.
+func told() evaluate.Result {
+	return evaluate.Result{
+		Task: evaluate.Language, Rows: 40,
+		Metrics:   evaluate.Metrics{BitsPerByte: new(0.912)},
+		Intervals: map[string]evaluate.Interval{"bitsPerByte": {Low: 0.9, High: 0.93}},
+	}
+}
+
+// prompted is a language model on labelled prompts.
+func prompted() evaluate.Result {
+	return evaluate.Result{
+		Task: evaluate.Language, Rows: 40,
+		Metrics: evaluate.Metrics{Accuracy: new(0.9), Precision: new(0.9), Recall: new(0.9), F1Score: new(0.9)},
+	}
+}
+
 func against(r evaluate.Result, candidateOnly, stableOnly int32, p float64) evaluate.Result {
 	r.Comparison = &evaluate.Comparison{Version: "v2.0.0", CandidateOnly: candidateOnly, StableOnly: stableOnly, PValue: p}
 	return r
@@ -82,11 +106,65 @@ func TestGateSaysWhyAndByHowMuch(t *testing.T) {
 			true,
 			"no limits are set, so accuracy 0.965, precision 0.960, recall 0.950 and f1Score 0.955 on 360 rows is enough",
 		},
-		"class metrics of a regression": {
+		"class metrics of a regression without bands": {
 			regressed(),
 			evaluate.Metrics{Accuracy: new(0.9), F1Score: new(0.9)},
 			false,
-			"validation.metrics asks for accuracy and f1Score of a regression, which has none; write rmse, mae or r2",
+			"accuracy and f1Score cannot be measured on this data set: it names no bands; write rmse, mae or r2, or push it under a new tag with bands.json beside the CSV file; on 89 rows",
+		},
+		"class metrics of a regression with bands": {
+			banded(),
+			evaluate.Metrics{Accuracy: new(0.8), RMSE: new(60.)},
+			true,
+			"accuracy 0.850 holds against 0.8; rmse 54.200 (95 % interval 48.000–60.500) holds against 60; on 89 rows",
+		},
+		"bits of a regression": {
+			regressed(),
+			evaluate.Metrics{BitsPerByte: new(1.)},
+			false,
+			"validation.metrics asks for bitsPerByte of a regression, which has none; write rmse, mae or r2, or accuracy, precision, recall or f1Score where the data set names bands",
+		},
+		"an error of a language model": {
+			told(),
+			evaluate.Metrics{RMSE: new(1.), R2: new(0.)},
+			false,
+			"validation.metrics asks for rmse and r2 of a language model, which has none; write bitsPerByte, or accuracy, precision, recall or f1Score where the data set has labelled prompts",
+		},
+		"bits under their limit": {
+			told(),
+			evaluate.Metrics{BitsPerByte: new(1.)},
+			true,
+			"bitsPerByte 0.912 (95 % interval 0.900–0.930) holds against 1; on 40 rows",
+		},
+		"bits over their limit": {
+			told(),
+			evaluate.Metrics{BitsPerByte: new(0.9)},
+			false,
+			"bitsPerByte 0.912 (95 % interval 0.900–0.930) is above 0.9 by 0.012; on 40 rows",
+		},
+		"class metrics of a data set with text alone": {
+			told(),
+			evaluate.Metrics{Accuracy: new(0.9), Recall: new(0.9), BitsPerByte: new(1.)},
+			false,
+			`accuracy and recall cannot be measured on this data set: it has no labelled prompts; write bitsPerByte, or push it under a new tag with lines {"prompt": "…", "label": "…"}; on 40 rows`,
+		},
+		"bits of a data set with labelled prompts alone": {
+			prompted(),
+			evaluate.Metrics{BitsPerByte: new(1.)},
+			false,
+			`bitsPerByte cannot be measured on this data set: it has no text; write accuracy, precision, recall or f1Score, or push it under a new tag with lines {"text": "…"}; on 40 rows`,
+		},
+		"more bits than stable": {
+			against(told(), 2, 20, 0.000121),
+			evaluate.Metrics{BitsPerByte: new(1.)},
+			false,
+			"worse than stable: of the rows where they differ stable v2.0.0 alone needed fewer bits on 20 and the candidate on 2 (exact sign test, p = 0.0001); on 40 rows",
+		},
+		"fewer labels right than stable": {
+			against(prompted(), 2, 20, 0.000121),
+			evaluate.Metrics{},
+			false,
+			"worse than stable: of the rows where they differ stable v2.0.0 alone was right on 20 and the candidate on 2 (McNemar's exact test, p = 0.0001); on 40 rows",
 		},
 		"an error of a classification": {
 			classified(),

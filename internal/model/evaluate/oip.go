@@ -1,14 +1,9 @@
 package evaluate
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"log/slog"
-	"math"
 	"net/http"
 	"net/url"
 	"strings"
@@ -16,15 +11,6 @@ import (
 )
 
 const (
-	// maxReply bytes are read of an answer.
-	maxReply = 8 << 20
-	// answerWithin is the longest wait for one answer.
-	answerWithin = time.Minute
-	// between two attempts.
-	between = 2 * time.Second
-	// attempts at one question. A refused or broken connection and a full server are worth another, an answer is not.
-	attempts = 5
-
 	outputProbabilities = "probabilities"
 	outputValue         = "value"
 )
@@ -65,39 +51,16 @@ type reply struct {
 	} `json:"outputs"`
 }
 
-// refusedError is an answer other than 200.
-type refusedError struct {
-	code int
-	says string
-}
-
-func (e refusedError) Error() string {
-	if e.says == "" {
-		return fmt.Sprintf("the server answered %d", e.code)
-	}
-	return fmt.Sprintf("the server answered %d: %s", e.code, e.says)
-}
-
-// server is a model server that is asked for one model.
-type server struct {
+// inferrer is a server of the Open Inference Protocol that is asked for one model, whose URL is its base.
+type inferrer struct {
+	server
 	metadata
-
-	// model is the URL of the model.
-	model  string
-	client *http.Client
-	log    *slog.Logger
 }
 
 // meet waits until the model is ready, and asks what its numbers mean.
-func (s *server) meet(ctx context.Context, patience time.Duration) error {
-	waiting, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	err := s.repeat(waiting, math.MaxInt, func(err error) bool { return codeOf(err) != http.StatusNotFound }, func() error {
-		_, err := s.exchange(waiting, http.MethodGet, "/ready", nil)
+func (s *inferrer) meet(ctx context.Context, patience time.Duration) error {
+	if _, err := s.await(ctx, patience, "/ready"); err != nil {
 		return err
-	})
-	if err != nil {
-		return fmt.Errorf("the model is not ready: %w", err)
 	}
 	text, err := s.ask(ctx, http.MethodGet, "", nil)
 	if err != nil {
@@ -126,7 +89,7 @@ func (m metadata) suits(task Task) error {
 }
 
 // infer asks for the answers to rows of values. width is how many numbers the model gives for a row.
-func (s *server) infer(ctx context.Context, rows int, values []float32, width int) (answers []float64, version string, err error) {
+func (s *inferrer) infer(ctx context.Context, rows int, values []float32, width int) (answers []float64, version string, err error) {
 	body, err := json.Marshal(question{Inputs: [1]input{{
 		Name: s.Inputs[0].Name, Shape: [2]int{rows, len(values) / rows}, Datatype: "FP32", Data: values,
 	}}})
@@ -156,80 +119,7 @@ func (s *server) infer(ctx context.Context, rows int, values []float32, width in
 	return nil, "", fmt.Errorf("the answer has no output %q", output)
 }
 
-// ask asks, and asks again where no answer came.
-func (s *server) ask(ctx context.Context, method, path string, body []byte) (text []byte, err error) {
-	err = s.repeat(ctx, attempts, func(err error) bool {
-		code := codeOf(err)
-		return code == 0 || code == http.StatusTooManyRequests
-	}, func() error {
-		text, err = s.exchange(ctx, method, path, body)
-		return err
-	})
-	return text, err
-}
-
-// codeOf is the status of an answer other than 200, 0 where there was no answer.
-func codeOf(err error) int {
-	if refused, ok := errors.AsType[refusedError](err); ok {
-		return refused.code
-	}
-	return 0
-}
-
-// repeat does something until it succeeds, fails in a way that will not pass, or was done often enough.
-func (s *server) repeat(ctx context.Context, times int, passes func(error) bool, do func() error) error {
-	for attempt := 1; ; attempt++ {
-		err := do()
-		if err == nil || attempt >= times || !passes(err) {
-			return err
-		}
-		s.log.WarnContext(ctx, "no answer yet; asking again", "model", s.model, "attempt", attempt, "error", err)
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(between):
-		}
-	}
-}
-
-// exchange sends one request and returns the body of its answer.
-func (s *server) exchange(ctx context.Context, method, path string, body []byte) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerWithin)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, method, s.model+path, bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	request.Header.Set("Content-Type", "application/json")
-	response, err := s.client.Do(request)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = response.Body.Close() }()
-	text, err := io.ReadAll(io.LimitReader(response.Body, maxReply+1))
-	switch {
-	case response.StatusCode != http.StatusOK:
-		var stated struct {
-			Error string `json:"error"`
-		}
-		_ = json.Unmarshal(text, &stated) // a refusal without words is told by its code
-		return nil, refusedError{response.StatusCode, stated.Error}
-	case err != nil:
-		return nil, fmt.Errorf("the connection broke: %w", err)
-	case len(text) > maxReply:
-		return nil, refusedError{response.StatusCode, fmt.Sprintf("with more than %d bytes", maxReply)}
-	}
-	return text, nil
-}
-
-// modelURL is where a server has a model.
-func modelURL(endpoint, name string) (string, error) {
-	parsed, err := url.Parse(endpoint)
-	if err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" {
-		return "", wrong("%q is no endpoint; write one such as http://127.0.0.1:8080", endpoint)
-	}
-	if name == "" {
-		return "", wrong("no model is named; write the name that the server knows it by")
-	}
-	return strings.TrimSuffix(endpoint, "/") + "/v2/models/" + url.PathEscape(name), nil
+// modelURL is where a server of the Open Inference Protocol has a model.
+func modelURL(endpoint, name string) string {
+	return strings.TrimSuffix(endpoint, "/") + "/v2/models/" + url.PathEscape(name)
 }

@@ -1,8 +1,10 @@
 package evaluate
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 	"unicode/utf8"
 )
@@ -16,21 +18,23 @@ const (
 	Classification Task = "classification"
 	// Regression answers with a number.
 	Regression Task = "regression"
+	// Language answers with the probability of a text.
+	Language Task = "language"
 )
 
 // ParseTask reads the name of a task.
 func ParseTask(text string) (Task, error) {
 	switch task := Task(text); task {
-	case Classification, Regression:
+	case Classification, Regression, Language:
 		return task, nil
 	default:
-		return "", wrong("task %q: write %s or %s", text, Classification, Regression)
+		return "", wrong("task %q: write %s, %s or %s", text, Classification, Regression, Language)
 	}
 }
 
 // Metrics are measured qualities, or limits on them: least values of accuracy, precision, recall, f1Score and r2, greatest
-// of rmse and mae, which are in the target's unit. Precision, recall and F1 are macro averages. Absent is not measured,
-// or not asked for.
+// of rmse and mae, which are in the target's unit, and of bitsPerByte. Precision, recall and F1 are macro averages. Absent is
+// not measured, or not asked for.
 type Metrics struct {
 	Accuracy  *float64 `json:"accuracy,omitempty"`
 	Precision *float64 `json:"precision,omitempty"`
@@ -39,6 +43,18 @@ type Metrics struct {
 	RMSE      *float64 `json:"rmse,omitempty"`
 	MAE       *float64 `json:"mae,omitempty"`
 	R2        *float64 `json:"r2,omitempty"`
+	// BitsPerByte is what a language model needs to tell a text that it does not know.
+	BitsPerByte *float64 `json:"bitsPerByte,omitempty"`
+}
+
+// and adds what the other measured.
+func (m Metrics) and(other Metrics) Metrics {
+	return Metrics{
+		Accuracy: cmp.Or(m.Accuracy, other.Accuracy), Precision: cmp.Or(m.Precision, other.Precision),
+		Recall: cmp.Or(m.Recall, other.Recall), F1Score: cmp.Or(m.F1Score, other.F1Score),
+		RMSE: cmp.Or(m.RMSE, other.RMSE), MAE: cmp.Or(m.MAE, other.MAE), R2: cmp.Or(m.R2, other.R2),
+		BitsPerByte: cmp.Or(m.BitsPerByte, other.BitsPerByte),
+	}
 }
 
 // Interval is a closed range.
@@ -51,7 +67,8 @@ type Interval struct {
 type Comparison struct {
 	// Version compared with.
 	Version string `json:"version"`
-	// CandidateOnly and StableOnly count the rows that one alone got right; for a regression, those it came closer on.
+	// CandidateOnly and StableOnly count the rows that one alone got right; for a regression those it came closer on, for
+	// text those it needed fewer bits for.
 	CandidateOnly int32 `json:"candidateOnly"`
 	StableOnly    int32 `json:"stableOnly"`
 	// Differ counts the rows that the two answered differently, right or wrong; nil where it was not counted.
@@ -74,6 +91,16 @@ type Result struct {
 	Runtime       string      `json:"runtime,omitempty"`
 	Comparison    *Comparison `json:"comparison,omitempty"`
 	Error         string      `json:"error,omitempty"`
+}
+
+// add takes in what was measured, or why it could not be.
+func (r *Result) add(m Metrics, intervals map[string]Interval, err error) error {
+	if err != nil {
+		return inputError{err.Error()}
+	}
+	r.Metrics = r.Metrics.and(m)
+	maps.Copy(r.Intervals, intervals)
+	return nil
 }
 
 // MaxResult is the greatest size of an encoded Result in bytes: the kubelet keeps no more of a termination message.
@@ -102,22 +129,26 @@ func (r Result) Encode() ([]byte, error) {
 	}
 }
 
-// measure is a metric by name: how to find it, and which way is better.
+// measure is a metric by name: how to find it, of which tasks it is, and which way is better.
 type measure struct {
 	name  string
-	task  Task
+	tasks []Task
 	least bool
 	of    func(Metrics) *float64
 }
 
+// measures are all there are. Those of classes are a regression's where its data set names bands, and a language model's
+// where it has labelled prompts.
 func measures() []measure {
+	classes, numbers, text := []Task{Classification, Regression, Language}, []Task{Regression}, []Task{Language}
 	return []measure{
-		{"accuracy", Classification, true, func(m Metrics) *float64 { return m.Accuracy }},
-		{"precision", Classification, true, func(m Metrics) *float64 { return m.Precision }},
-		{"recall", Classification, true, func(m Metrics) *float64 { return m.Recall }},
-		{"f1Score", Classification, true, func(m Metrics) *float64 { return m.F1Score }},
-		{"rmse", Regression, false, func(m Metrics) *float64 { return m.RMSE }},
-		{"mae", Regression, false, func(m Metrics) *float64 { return m.MAE }},
-		{"r2", Regression, true, func(m Metrics) *float64 { return m.R2 }},
+		{"accuracy", classes, true, func(m Metrics) *float64 { return m.Accuracy }},
+		{"precision", classes, true, func(m Metrics) *float64 { return m.Precision }},
+		{"recall", classes, true, func(m Metrics) *float64 { return m.Recall }},
+		{"f1Score", classes, true, func(m Metrics) *float64 { return m.F1Score }},
+		{"rmse", numbers, false, func(m Metrics) *float64 { return m.RMSE }},
+		{"mae", numbers, false, func(m Metrics) *float64 { return m.MAE }},
+		{"r2", numbers, true, func(m Metrics) *float64 { return m.R2 }},
+		{"bitsPerByte", text, false, func(m Metrics) *float64 { return m.BitsPerByte }},
 	}
 }

@@ -76,12 +76,12 @@ func TestWhatDoesNotFitIsAnError(t *testing.T) {
 }
 
 func TestATaskIsNamedInFull(t *testing.T) {
-	for _, text := range []string{"classification", "regression"} {
+	for _, text := range []string{"classification", "regression", "language"} {
 		if task, err := evaluate.ParseTask(text); err != nil || string(task) != text {
 			t.Errorf("%s is %s, %v", text, task, err)
 		}
 	}
-	if _, err := evaluate.ParseTask("llm"); !evaluate.BadInput(err) || err.Error() != `task "llm": write classification or regression` {
+	if _, err := evaluate.ParseTask("llm"); !evaluate.BadInput(err) || err.Error() != `task "llm": write classification, regression or language` {
 		t.Errorf("llm: %v", err)
 	}
 }

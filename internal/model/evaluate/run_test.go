@@ -7,11 +7,10 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"math"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -116,6 +115,14 @@ func difference(version string, features []string, off float32) *model {
 	}
 }
 
+// protocolOf is the one protocol that a task is evaluated over.
+func protocolOf(task evaluate.Task) evaluate.Protocol {
+	if task == evaluate.Language {
+		return evaluate.OpenAI
+	}
+	return evaluate.OIP
+}
+
 // heard is what an evaluation logged.
 type heard struct{ bytes.Buffer }
 
@@ -123,7 +130,7 @@ func config(t *testing.T, task evaluate.Task, endpoint, table string) (evaluate.
 	t.Helper()
 	log := &heard{}
 	return evaluate.Config{
-		Endpoint: endpoint, Model: "m", Task: task, Table: strings.NewReader(table),
+		Endpoint: endpoint, Model: "m", Task: task, Protocol: protocolOf(task), Rows: strings.NewReader(table),
 		Log: slog.New(slog.NewTextHandler(io.MultiWriter(log, t.Output()), nil)),
 	}, log
 }
@@ -178,6 +185,29 @@ func TestVersionsAreComparedOnTheSameRows(t *testing.T) {
 			t.Errorf("mae is %v", got)
 		}
 	})
+}
+
+func TestBandsMakeClassesOfARegression(t *testing.T) {
+	// The answers are a-b: 1, 5, 9.5 and 20; the targets are in the bands 0, 0, 1 and 1.
+	c, _ := config(t, evaluate.Regression, serve(t, difference("v2", []string{"a", "b"}, 0).server(t)), "target,a,b\n-1e9,3,2\n4.999,5,0\n5,10,0.5\n9.999,20,0\n")
+	c.Bands = []evaluate.Band{{Name: "low", Below: new(5.)}, {Name: "normal", Below: new(10.)}, {Name: "high"}}
+	r, err := evaluate.Run(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, intervals, err := evaluate.Classes([]int{0, 0, 1, 1}, []int{0, 1, 1, 2}, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	numbers, of, err := evaluate.Numbers([]float64{-1e9, 4.999, 5, 9.999}, []float64{1, 5, 9.5, 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want.RMSE, want.MAE, want.R2 = numbers.RMSE, numbers.MAE, numbers.R2
+	maps.Copy(intervals, of)
+	if diff := cmp.Diff(evaluate.Result{Task: evaluate.Regression, Version: "v2", Rows: 4, Metrics: want, Intervals: intervals}, r); diff != "" {
+		t.Error(diff)
+	}
 }
 
 func TestEveryRowIsAskedOnceAndFewAtATime(t *testing.T) {
@@ -308,7 +338,7 @@ func TestWhatMayPassIsNoBadInput(t *testing.T) {
 		t.Run(sentence, func(t *testing.T) {
 			c, _ := config(t, evaluate.Classification, x.endpoint, rows)
 			if x.table != nil {
-				c.Table = x.table
+				c.Rows = x.table
 			}
 			ctx, cancel := context.WithCancel(t.Context())
 			c.Log = slog.New(ending{c.Log.Handler(), cancel}) // what would be asked again has been answered often enough
@@ -556,53 +586,4 @@ func TestABrokenConnectionIsTriedAgainAFewTimes(t *testing.T) {
 			})
 		})
 	}
-}
-
-func TestADataSetIsTheOneCSVFileOfItsDirectory(t *testing.T) {
-	cases := map[string]struct {
-		files []string
-		want  string
-	}{
-		"one among others": {[]string{"README.md", "data.csv"}, ""},
-		"one below":        {[]string{"README.md", "test/DATA.CSV"}, ""},
-		"none":             {[]string{"data.jsonl"}, "the data set has 0 CSV files; push a directory with one"},
-		"two":              {[]string{"test.csv", "train.csv"}, "the data set has 2 CSV files; push a directory with one"},
-	}
-	for sentence, x := range cases {
-		t.Run(sentence, func(t *testing.T) {
-			table, err := evaluate.OpenTable(directory(t, x.files))
-			switch {
-			case x.want != "":
-				if !evaluate.BadInput(err) || err.Error() != x.want {
-					t.Errorf("got %v; want %q", err, x.want)
-				}
-				return
-			case err != nil:
-				t.Fatal(err)
-			}
-			defer func() { _ = table.Close() }()
-			if text, err := io.ReadAll(table); err != nil || !strings.EqualFold(string(text), x.files[1]) {
-				t.Errorf("read %q, %v", text, err)
-			}
-		})
-	}
-	if _, err := evaluate.OpenTable("/nonexistent"); err == nil || evaluate.BadInput(err) {
-		t.Errorf("a directory that is not there: %v", err)
-	}
-}
-
-// directory holds files, each with its own path as its text.
-func directory(t *testing.T, files []string) string {
-	t.Helper()
-	dir := t.TempDir()
-	for _, path := range files {
-		name := filepath.Join(dir, path)
-		if err := os.MkdirAll(filepath.Dir(name), 0o750); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(name, []byte(path), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
 }

@@ -100,6 +100,32 @@ func Numbers(targets, answers []float64) (Metrics, map[string]Interval, error) {
 	return m, bootstrap(len(targets), names, func(sample []int) []float64 { return errorsOf(targets, answers, sample) }), nil
 }
 
+// Bits measures a language model by the bits that it needed for each text, and the bytes of each: what it takes to tell one
+// byte of them all. Unlike perplexity it does not depend on how a model divides a text into tokens (Gao et al., "The Pile",
+// arXiv 2101.00027, §3.1).
+func Bits(bits, bytes []float64) (Metrics, map[string]Interval, error) {
+	if len(bits) != len(bytes) || len(bits) == 0 {
+		return Metrics{}, nil, fmt.Errorf("measuring the bits of %d texts of %d: there must be those of each, and at least one", len(bits), len(bytes))
+	}
+	all := make([]int, len(bits))
+	for i := range all {
+		all[i] = i
+	}
+	rate := func(texts []int) []float64 {
+		var needed, told float64
+		for _, i := range texts {
+			needed += bits[i]
+			told += bytes[i]
+		}
+		return []float64{needed / told}
+	}
+	value := rate(all)[0]
+	if math.IsNaN(value) || math.IsInf(value, 0) {
+		return Metrics{}, nil, errors.New("measuring a language model: the texts have no bytes with a probability; write longer ones")
+	}
+	return Metrics{BitsPerByte: &value}, bootstrap(len(bits), []string{"bitsPerByte"}, rate), nil
+}
+
 // errorsOf gives rmse, mae and r2 = 1 - Σe²/Σ(y-ȳ)² of the rows named by index; r2 is NaN where all targets are equal.
 func errorsOf(targets, answers []float64, rows []int) []float64 {
 	n := float64(len(rows))

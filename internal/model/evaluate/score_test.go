@@ -2,6 +2,7 @@ package evaluate
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -115,6 +116,48 @@ func TestErrorsOfKnownNumbers(t *testing.T) {
 	}
 }
 
+func TestBitsPerByteWeighTextsByTheirLength(t *testing.T) {
+	m, intervals, err := Bits([]float64{10, 2}, []float64{4, 8})
+	if err != nil {
+		t.Fatal(err)
+	}
+	near(t, "bitsPerByte", *m.BitsPerByte, 1, 1e-12)
+	// Of two texts drawn with replacement, a quarter of the samples are the one twice and a quarter the other.
+	near(t, "the lower end", intervals["bitsPerByte"].Low, 0.25, 1e-12)
+	near(t, "the upper end", intervals["bitsPerByte"].High, 2.5, 1e-12)
+}
+
+// slowBand looks each band through for whether it holds the number.
+func slowBand(bands []Band, v float64) int {
+	low := math.Inf(-1)
+	for i, b := range bands {
+		high := math.Inf(1)
+		if b.Below != nil {
+			high = *b.Below
+		}
+		if v >= low && v < high {
+			return i
+		}
+		low = high
+	}
+	return -1
+}
+
+func TestEachNumberIsInOneBand(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		limits := rapid.SliceOfNDistinct(rapid.Float64Range(-10, 10), 1, 8, rapid.ID).Draw(t, "limits")
+		slices.Sort(limits)
+		bands := make([]Band, len(limits)+1)
+		for i := range limits {
+			bands[i].Below = &limits[i]
+		}
+		v := rapid.OneOf(rapid.Float64Range(-20, 20), rapid.SampledFrom(limits)).Draw(t, "number")
+		if got, want := bandsOf(bands, []float64{v})[0], slowBand(bands, v); got != want {
+			t.Fatalf("%v is in band %d of %v; want %d", v, got, limits, want)
+		}
+	})
+}
+
 func TestR2IsNotMeasuredWhereAllTargetsAreEqual(t *testing.T) {
 	m, intervals, err := Numbers([]float64{2, 2, 2}, []float64{1, 2, 3})
 	if err != nil || m.R2 != nil {
@@ -134,6 +177,9 @@ func TestWhatCannotBeMeasuredIsSaid(t *testing.T) {
 		"a negative label":           func() error { _, _, err := Classes([]int{-1}, []int{0}, 2); return err },
 		"no numbers":                 func() error { _, _, err := Numbers(nil, nil); return err },
 		"fewer numbers than targets": func() error { _, _, err := Numbers([]float64{1, 2}, []float64{1}); return err },
+		"no texts":                   func() error { _, _, err := Bits(nil, nil); return err },
+		"fewer sizes than texts":     func() error { _, _, err := Bits([]float64{1, 2}, []float64{1}); return err },
+		"texts of no bytes":          func() error { _, _, err := Bits([]float64{1}, []float64{0}); return err },
 		"errors beyond a float":      func() error { _, _, err := Numbers([]float64{1e200}, []float64{0}); return err },
 	} {
 		if measure() == nil {

@@ -132,6 +132,7 @@ func evaluated(results *suokev1.ValidationResults) string {
 		{"rmse", "RMSE", results.Metrics.RMSE},
 		{"mae", "MAE", results.Metrics.MAE},
 		{"r2", "R²", results.Metrics.R2},
+		{"bitsPerByte", "bits per byte", results.Metrics.BitsPerByte},
 	} {
 		if m.value == nil {
 			continue

@@ -449,3 +449,14 @@ func neverSeen() view.Seen {
 		Spec:       suokev1.AIModelSpec{Version: "v1", AgentType: "xiaoai"},
 	}}
 }
+
+func TestAnEvaluationOfALanguageModelIsToldInBitsPerByte(t *testing.T) {
+	seen := canary()
+	bits := 0.8765
+	seen.Model.Status.ValidationResults.Metrics = suokev1.Measurements{BitsPerByte: &bits}
+	seen.Model.Status.ValidationResults.Intervals = map[string]suokev1.Interval{"bitsPerByte": {Low: 0.85, High: 0.9}}
+	said := view.Of(seen).Explain("suoke rollout", now()).Evidence
+	if want := "v2.2.0 passed its evaluation on 360 rows: bits per byte 0.8765 (95 % interval 0.85 to 0.9)."; !strings.Contains(said, want) {
+		t.Errorf("it says %q; want %q in it", said, want)
+	}
+}

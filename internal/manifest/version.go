@@ -68,6 +68,9 @@ type Template struct {
 	MayReask   bool     `json:"mayReask"`
 	// RequestsCounter is the metric that counts requests; empty where the server exports none.
 	RequestsCounter string `json:"requestsCounter,omitempty"`
+	// Protocol that a version is evaluated over. It is empty for the Open Inference Protocol, the only one there once was: a
+	// template of that time must stay the same.
+	Protocol profile.Protocol `json:"protocol,omitempty"`
 
 	Resources                     corev1.ResourceRequirements `json:"resources,omitzero"`
 	TerminationGracePeriodSeconds int64                       `json:"terminationGracePeriodSeconds"`
@@ -79,13 +82,17 @@ type Template struct {
 // NewTemplate is the template of a runtime filled for one version.
 func NewTemplate(rt profile.Runtime, f profile.Filling) Template {
 	image, args := rt.Fill(f)
-	return Template{
+	t := Template{
 		Image: image, Args: args,
 		Port: f.Port, HealthPath: f.HealthPath, ReadyPath: rt.ReadyPath, Metrics: f.Metrics, MayReask: rt.MayReask,
 		RequestsCounter:               rt.RequestsCounter,
 		TerminationGracePeriodSeconds: rt.TerminationGracePeriodSeconds,
 		SecurityContext:               rt.SecurityContext, Volumes: rt.Volumes, VolumeMounts: rt.VolumeMounts,
 	}
+	if rt.Protocol != profile.ProtocolOIP {
+		t.Protocol = rt.Protocol
+	}
+	return t
 }
 
 // VersionOf is the ID of the version that an object belongs to, or that the Pod of an evaluation asks; empty if neither.

@@ -15,9 +15,11 @@ type Evaluation struct {
 	Name string
 	// Endpoint asks one Pod of the version, StableEndpoint one of the version it is compared with, if any.
 	Endpoint, StableEndpoint string
+	// StableVersion is what that one is called.
+	StableVersion string
 	// Dataset is its reference with its digest.
 	Dataset string
-	// Task is classification or regression.
+	// Task is classification, regression or language.
 	Task string
 }
 
@@ -30,6 +32,9 @@ func (v Version) Job(namespace string, e Evaluation) *batchv1.Job {
 	}
 	if e.StableEndpoint != "" {
 		args = append(args, "--stable-endpoint="+e.StableEndpoint)
+	}
+	if v.Template.Protocol != "" { // an image of before there were two knows no such flags
+		args = append(args, "--protocol="+string(v.Template.Protocol), "--version="+v.Version, "--stable-version="+e.StableVersion)
 	}
 	spec := restrictedPod()
 	spec.RestartPolicy = corev1.RestartPolicyNever

@@ -1,9 +1,12 @@
 package manifest_test
 
 import (
+	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/suoke-life/suoke/internal/manifest"
@@ -75,6 +78,38 @@ func TestMonitoringOfAVersionIsHonoured(t *testing.T) {
 	for key, value := range d.Spec.Selector.MatchLabels {
 		if pod.Labels[key] != value {
 			t.Errorf("the selector's %s=%s is not on the Pods", key, value)
+		}
+	}
+}
+
+func TestAnEvaluationIsToldWhatToAskAndHow(t *testing.T) {
+	asked := func(protocol profile.Protocol, e manifest.Evaluation) []string {
+		v := aVersion(t)
+		v.Template = manifest.NewTemplate(profile.Runtime{Image: "server", Protocol: protocol}, profile.Filling{})
+		return v.Job("n", e).Spec.Template.Spec.Containers[0].Args
+	}
+	e := manifest.Evaluation{Endpoint: "http://a", Dataset: "d", Task: "t"}
+	base := []string{"evaluate", "--endpoint=http://a", "--name=m", "--dataset=d", "--task=t", "--model-digest=sha256:0", "--runtime=server"}
+	if diff := cmp.Diff(base, asked(profile.ProtocolOIP, e)); diff != "" {
+		t.Errorf("over the Open Inference Protocol, as images of before know it (-want +got):\n%s", diff)
+	}
+	e.StableEndpoint, e.StableVersion = "http://b", "v0"
+	want := append(slices.Clone(base), "--stable-endpoint=http://b", "--protocol=openai", "--version=v1", "--stable-version=v0")
+	if diff := cmp.Diff(want, asked(profile.ProtocolOpenAI, e)); diff != "" {
+		t.Errorf("over OpenAI's (-want +got):\n%s", diff)
+	}
+}
+
+// A template that changes is another version, so one of a runtime of the Open Inference Protocol must stay as it was before
+// runtimes had a protocol.
+func TestTheProtocolChangesNoTemplateOfBefore(t *testing.T) {
+	for protocol, want := range map[profile.Protocol]bool{"": false, profile.ProtocolOIP: false, profile.ProtocolOpenAI: true} {
+		text, err := json.Marshal(manifest.NewTemplate(profile.Runtime{Protocol: protocol}, profile.Filling{}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(string(text), "protocol"); got != want {
+			t.Errorf("%q gives %s", protocol, text)
 		}
 	}
 }

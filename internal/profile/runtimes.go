@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"cmp"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -33,6 +34,17 @@ type Runtimes struct {
 	Runtimes []Runtime `json:"runtimes"`
 }
 
+// Protocol is how a model server is asked when a version is evaluated.
+type Protocol string
+
+// The protocols.
+const (
+	// ProtocolOIP is the Open Inference Protocol v2.
+	ProtocolOIP Protocol = "oip"
+	// ProtocolOpenAI is the API of OpenAI.
+	ProtocolOpenAI Protocol = "openai"
+)
+
 // Runtime is one kind of model server: how it is started, asked and stopped.
 type Runtime struct {
 	// Name by which spec.runtime.name selects it.
@@ -42,6 +54,8 @@ type Runtime struct {
 	// Frameworks and ModelTypes that it serves.
 	Frameworks []suokev1.Framework `json:"frameworks"`
 	ModelTypes []suokev1.ModelType `json:"modelTypes"`
+	// Protocol that it speaks; ProtocolOIP if none is written.
+	Protocol Protocol `json:"protocol,omitempty"`
 	// Image and Args, with {imagePrefix} {imageTag} {model} {version} {port} {healthPath} {metrics} to be replaced.
 	Image string   `json:"image"`
 	Args  []string `json:"args,omitempty"`
@@ -83,6 +97,9 @@ func LoadRuntimes(file string) (*Runtimes, error) {
 	if err := yaml.UnmarshalStrict(data, &r); err != nil {
 		return nil, fmt.Errorf("parsing the runtime table: %w", err)
 	}
+	for i := range r.Runtimes {
+		r.Runtimes[i].Protocol = cmp.Or(r.Runtimes[i].Protocol, ProtocolOIP)
+	}
 	return &r, r.check()
 }
 
@@ -96,6 +113,9 @@ func (r *Runtimes) check() error {
 			wrong = append(wrong, fmt.Errorf("%s.name: write a name of its own in lower case, such as onnxruntime", where))
 		}
 		seen[rt.Name] = true
+		if rt.Protocol != ProtocolOIP && rt.Protocol != ProtocolOpenAI {
+			wrong = append(wrong, fmt.Errorf("%s.protocol: write %s or %s, not %q", where, ProtocolOIP, ProtocolOpenAI, rt.Protocol))
+		}
 		if rt.Image == "" {
 			wrong = append(wrong, fmt.Errorf("%s.image: write the model server's image", where))
 		}

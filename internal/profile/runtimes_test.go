@@ -37,6 +37,24 @@ func TestRuntimeOfAModel(t *testing.T) {
 	}
 }
 
+func TestARuntimeSpeaksTheOpenInferenceProtocolUnlessItSaysSo(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "runtimes.yaml")
+	const rest = ", image: i, readyPath: /r, terminationGracePeriodSeconds: 1}"
+	table := "runtimes: [{name: none" + rest + ", {name: oip, protocol: oip" + rest + ", {name: openai, protocol: openai" + rest + "]"
+	if err := os.WriteFile(file, []byte(table), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	runtimes, err := profile.LoadRuntimes(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]profile.Protocol{"none": profile.ProtocolOIP, "oip": profile.ProtocolOIP, "openai": profile.ProtocolOpenAI} {
+		if rt, err := runtimes.Select(name, "", ""); err != nil || rt.Protocol != want {
+			t.Errorf("%s speaks %q, %v", name, rt.Protocol, err)
+		}
+	}
+}
+
 func TestFillingARuntime(t *testing.T) {
 	rt := profile.Runtime{Image: "{imagePrefix}/server:{imageTag}", Args: []string{"--name={model}", "--v={version}", "--port={port}", "--health={healthPath}", "--metrics={metrics}"}}
 	image, args := rt.Fill(profile.Filling{ImagePrefix: "p", ImageTag: "t", Model: "m", Version: "v1", Port: 8081, HealthPath: "/h", Metrics: true})
@@ -52,6 +70,7 @@ func TestWrongRuntimeTablesSayWhatToWrite(t *testing.T) {
 	for name, c := range map[string]struct{ yaml, want string }{
 		"a field there is not":     {"runtimes: [{nam: x}]", "unknown field"},
 		"a name in capitals":       {"runtimes: [{name: X}]", "runtimes[0].name: write a name of its own"},
+		"a protocol of none":       {"runtimes: [{name: x, protocol: grpc}]", `runtimes[0].protocol: write oip or openai, not "grpc"`},
 		"no image":                 {"runtimes: [{name: x}]", "runtimes[0].image: write the model server's image"},
 		"a relative ready path":    {"runtimes: [{name: x, readyPath: r}]", "runtimes[0].readyPath: write a path"},
 		"no time to drain":         {"runtimes: [{name: x}]", "terminationGracePeriodSeconds: write at least 1"},

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	suokev1 "github.com/suoke-life/suoke/api/v1"
+	"github.com/suoke-life/suoke/internal/model/evaluate"
 	"github.com/suoke-life/suoke/internal/model/ref"
 	"github.com/suoke-life/suoke/internal/profile"
 )
@@ -210,28 +211,33 @@ func acceptAmounts(amounts suokev1.ResourceAmounts) Verdict {
 	return accepted()
 }
 
-func acceptValidation(model *suokev1.AIModel, _ Surroundings) Verdict {
+func acceptValidation(model *suokev1.AIModel, around Surroundings) Verdict {
 	v := model.Spec.Validation
 	if !enabled(v.Enabled) {
 		return accepted()
 	}
-	asked := v.Metrics
-	classes := asked.Accuracy != nil || asked.Precision != nil || asked.Recall != nil || asked.F1Score != nil
-	numbers := asked.RMSE != nil || asked.MAE != nil || asked.R2 != nil
-	regression := model.Spec.ModelType == suokev1.ModelTypeRegression
-	switch {
-	case v.TestDataset == "":
+	if v.TestDataset == "" {
 		return refused(suokev1.ReasonInvalid,
 			"validation.testDataset: write the name of a data set in the registry, or set validation.enabled: false to serve unproved")
-	case regression && classes:
-		return refused(suokev1.ReasonInvalid,
-			"validation.metrics: accuracy, precision, recall and f1Score are for classes; a regression is held to rmse, mae and r2")
-	case !regression && numbers:
-		return refused(suokev1.ReasonInvalid,
-			"validation.metrics: rmse, mae and r2 are for a regression; write accuracy, precision, recall or f1Score")
 	}
 	if _, err := ref.Dataset(v.TestDataset, "registry"); err != nil {
 		return refused(suokev1.ReasonInvalid, "validation.testDataset: %v", err)
+	}
+	task := taskOf(model.Spec.ModelType)
+	if task == "" {
+		return refused(suokev1.ReasonInvalid, "validation: a model of modelType %s cannot be evaluated; set validation.enabled: false to serve it unproved",
+			model.Spec.ModelType)
+	}
+	rt, err := selectRuntime(model, around.Runtimes)
+	if err != nil {
+		return refused(suokev1.ReasonUnknownRuntime, "%v", err)
+	}
+	if err := evaluate.Suits(task, evaluate.Protocol(rt.Protocol)); err != nil {
+		return refused(suokev1.ReasonInvalid, "validation: runtime %s speaks %s, but %v; or set validation.enabled: false to serve it unproved", rt.Name, rt.Protocol, err)
+	}
+	// Whether the data set yields what is asked for is found by the evaluation, which reads it.
+	if misplaced := evaluate.Misplaced(task, evaluate.Metrics(v.Metrics)); misplaced != "" {
+		return refused(suokev1.ReasonInvalid, "%s", misplaced)
 	}
 	return accepted()
 }

@@ -38,6 +38,8 @@ type cluster struct {
 	unschedulable, crashing map[string]string
 	// evaluated is how the evaluation of a version ends; without an entry it does not end.
 	evaluated map[string]ending
+	// asked are the arguments of the last evaluation of a version.
+	asked map[string][]string
 	// failing is the share of a version's requests that fail.
 	failing map[string]float64
 	// slow versions take that many times the 2 ms that others do; of mirrored answers of a version a share disagrees.
@@ -68,7 +70,7 @@ func newCluster(t *testing.T, c client.Client, namespace string) *cluster {
 	t.Helper()
 	k := &cluster{
 		client: c, namespace: namespace,
-		unschedulable: map[string]string{}, crashing: map[string]string{}, evaluated: map[string]ending{}, failing: map[string]float64{},
+		unschedulable: map[string]string{}, crashing: map[string]string{}, evaluated: map[string]ending{}, asked: map[string][]string{}, failing: map[string]float64{},
 		slow: map[string]float64{}, disagreeing: map[string]float64{}, needed: map[string]int32{},
 		counted: map[string][]route.Second{}, revision: map[string]int64{}, versions: map[string]string{},
 	}
@@ -223,7 +225,9 @@ func (k *cluster) jobs(ctx context.Context) error {
 	}
 	for _, job := range jobs.Items {
 		k.mu.Lock()
-		end, ends := k.evaluated[k.versions[job.Labels[manifest.LabelVersion]]]
+		version := k.versions[job.Labels[manifest.LabelVersion]]
+		end, ends := k.evaluated[version]
+		k.asked[version] = job.Spec.Template.Spec.Containers[0].Args
 		k.mu.Unlock()
 		if !ends || !job.DeletionTimestamp.IsZero() {
 			continue

@@ -313,11 +313,12 @@ func (m *models) startEvaluation(ctx context.Context, seen *observed, id rollout
 		return fmt.Errorf("asking for the data set: %w", err)
 	}
 	e := manifest.Evaluation{
-		Name: name, Endpoint: endpoint(pod, f), Dataset: dataset.Reference, Task: task(seen.model.Spec.ModelType),
+		Name: name, Endpoint: endpoint(pod, f), Dataset: dataset.Reference, Task: string(taskOf(seen.model.Spec.ModelType)),
 	}
 	if stable := seen.memory.state.Stable; stable != "" && stable != id {
-		if ready := seen.readyPods(stable); len(ready) > 0 {
-			e.StableEndpoint = endpoint(ready[0], seen.known[stable])
+		other, ready := seen.known[stable], seen.readyPods(stable)
+		if len(ready) > 0 && other.Version.Template.Protocol == f.Version.Template.Protocol {
+			e.StableEndpoint, e.StableVersion = endpoint(ready[0], other), other.Version.Version
 		}
 	}
 	job := f.Version.Job(seen.model.Namespace, e)
@@ -341,11 +342,18 @@ func endpoint(pod *corev1.Pod, f frozen) string {
 	return "http://" + net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(int(f.Version.Template.Port)))
 }
 
-func task(kind suokev1.ModelType) string {
-	if kind == suokev1.ModelTypeRegression {
-		return string(evaluate.Regression)
+// taskOf is what a type of model is evaluated by; nothing for a type that cannot be.
+func taskOf(kind suokev1.ModelType) evaluate.Task {
+	switch kind {
+	case suokev1.ModelTypeClassification, suokev1.ModelTypeTCMDiagnosis:
+		return evaluate.Classification
+	case suokev1.ModelTypeRegression:
+		return evaluate.Regression
+	case suokev1.ModelTypeLLM:
+		return evaluate.Language
+	case suokev1.ModelTypeEmbedding:
 	}
-	return string(evaluate.Classification)
+	return ""
 }
 
 // engine is what the engine needs of an evaluation.

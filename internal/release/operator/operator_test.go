@@ -52,6 +52,8 @@ type system struct {
 	deadline time.Duration
 	// ahead is by how much the operator's clock is, from when it starts on.
 	ahead time.Duration
+	// runtimes is the file of the runtime table; none is the embedded one.
+	runtimes string
 }
 
 func newSystem(t *testing.T) *system {
@@ -81,7 +83,7 @@ func (s *system) start() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	runtimes, err := profile.LoadRuntimes("")
+	runtimes, err := profile.LoadRuntimes(s.runtimes)
 	if err != nil {
 		s.t.Fatal(err)
 	}

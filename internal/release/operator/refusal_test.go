@@ -41,7 +41,7 @@ func TestModelsThatCannotBeHonouredSayWhatToWrite(t *testing.T) {
 		"a git repository": {func(m *suokev1.AIModelSpec) {
 			m.Repository = suokev1.Repository{URL: "https://github.com/suoke/x", Branch: "main", Commit: "v2.1.0"}
 		}, suokev1.ReasonSourceNotSupported, "supported: oci"},
-		"classes asked of a regression":    {func(m *suokev1.AIModelSpec) { m.ModelType = suokev1.ModelTypeRegression }, suokev1.ReasonInvalid, "a regression is held to rmse, mae and r2"},
+		"errors asked of a classification": {func(m *suokev1.AIModelSpec) { m.Validation.Metrics.MAE = new(1.) }, suokev1.ReasonInvalid, "asks for mae of a classification, which has none; write accuracy"},
 		"an evaluation without a data set": {func(m *suokev1.AIModelSpec) { m.Validation.TestDataset = "" }, suokev1.ReasonInvalid, "write the name of a data set"},
 		"a registry that is not declared":  {func(m *suokev1.AIModelSpec) { m.RegistryRef = "central" }, suokev1.ReasonInvalid, "there is no ModelRegistry central"},
 		"an autoscaler without metrics": {func(m *suokev1.AIModelSpec) {

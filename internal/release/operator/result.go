@@ -16,7 +16,7 @@ func gated(r *record, gate suokev1.Validation) evaluation {
 	return e
 }
 
-// quality is the one number that tells how good a version is: accuracy, or r2 of a regression.
+// quality is the one number that tells how good a version is: accuracy, or r2 of a regression without bands.
 func (e evaluation) quality() *float64 {
 	if e.record == nil || e.record.Result == nil {
 		return nil

@@ -47,7 +47,7 @@ func (t *turn) unmetAccuracy() Progress {
 	switch {
 	case accuracy == nil:
 		return Progress{Reason: ReasonAwaitingCriteria, Message: fmt.Sprintf(
-			"criteria.minAccuracy is %g, and no evaluation measured the accuracy of %s; remove the criterion or evaluate a classification", *least, r.Version)}
+			"criteria.minAccuracy is %g, and no evaluation measured the accuracy of %s; remove the criterion or evaluate on a data set that measures it", *least, r.Version)}
 	case *accuracy < *least:
 		return Progress{Reason: ReasonAwaitingCriteria, Message: fmt.Sprintf("the accuracy of %s is %.4f, and criteria.minAccuracy is %g", r.Version, *accuracy, *least)}
 	default:

@@ -17,8 +17,9 @@ import (
 const (
 	// maxReply bytes are read of an answer.
 	maxReply = 8 << 20
-	// answerWithin is the longest wait for one answer.
-	answerWithin = time.Minute
+	// inferredWithin is the longest wait for one answer; completedWithin that of a language model, which may read on a CPU.
+	inferredWithin  = time.Minute
+	completedWithin = 5 * time.Minute
 	// between two attempts.
 	between = 2 * time.Second
 	// attempts at one question. A refused or broken connection and a full server are worth another, an answer is not.
@@ -49,7 +50,9 @@ func codeOf(err error) int {
 // server is a model server that is asked over HTTP, whatever the protocol.
 type server struct {
 	// base is the URL that the paths of requests are appended to.
-	base   string
+	base string
+	// within is the longest wait for one answer.
+	within time.Duration
 	client *http.Client
 	log    *slog.Logger
 }
@@ -98,7 +101,7 @@ func (s *server) repeat(ctx context.Context, times int, passes func(error) bool,
 
 // exchange sends one request and returns the body of its answer.
 func (s *server) exchange(ctx context.Context, method, path string, body []byte) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	ctx, cancel := context.WithTimeout(ctx, s.within)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, method, s.base+path, bytes.NewReader(body))
 	if err != nil {

@@ -42,7 +42,7 @@ func (c Config) meetCompleter(ctx context.Context, client *http.Client, endpoint
 	if err := checkAddress(endpoint, c.Model); err != nil {
 		return nil, err
 	}
-	s := &completer{server{strings.TrimSuffix(endpoint, "/"), client, c.Log}, c.Model}
+	s := &completer{server{strings.TrimSuffix(endpoint, "/"), completedWithin, client, c.Log}, c.Model}
 	return s, s.meet(ctx, patience)
 }
 

@@ -2,6 +2,7 @@ package evaluate_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -512,6 +513,28 @@ func TestALanguageModelsServerIsWaitedForAndAskedAgain(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestASlowServerEndsWithHowFarItCame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := config(t, evaluate.Language, "http://candidate", strings.Repeat(text("aab"), 320))
+		c.Transport = wire{"candidate": func(r *http.Request) (*http.Response, error) {
+			if r.Method == http.MethodPost {
+				select {
+				case <-time.After(4 * time.Minute):
+				case <-r.Context().Done():
+					return nil, r.Context().Err()
+				}
+			}
+			return answered(halves(), r)
+		}}
+		ctx, cancel := context.WithTimeout(t.Context(), 25*time.Minute)
+		defer cancel()
+		_, err := evaluate.Run(ctx, c)
+		if want := "the time for the evaluation was up after 192 of 320 passages; push a smaller data set"; err == nil || evaluate.BadInput(err) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v\nwant %q in it", err, want)
+		}
+	})
 }
 
 func TestAStableLanguageModelThatDoesNotAnswerIsLeftOut(t *testing.T) {

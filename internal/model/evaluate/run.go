@@ -2,6 +2,7 @@ package evaluate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -82,6 +83,9 @@ func (c Config) interview(ctx context.Context, q questions, candidate, stable fu
 	for first := 0; first < q.total; {
 		rows := q.batch(first)
 		if err := candidate(ctx, first, rows); err != nil {
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				err = fmt.Errorf("the time for the evaluation was up after %d of %d %s; push a smaller data set: %w", first, q.total, q.unit, err)
+			}
 			return false, err
 		}
 		if stable != nil {

@@ -38,7 +38,7 @@ func (c Config) meet(ctx context.Context, client *http.Client, endpoint string, 
 	if err := checkAddress(endpoint, c.Model); err != nil {
 		return nil, err
 	}
-	s := &inferrer{server: server{modelURL(endpoint, c.Model), client, c.Log}}
+	s := &inferrer{server: server{modelURL(endpoint, c.Model), inferredWithin, client, c.Log}}
 	if err := s.meet(ctx, patience); err != nil {
 		return nil, err
 	}

@@ -115,14 +115,19 @@ func (o *Operator) resolve(ctx context.Context, reference ref.Reference, namespa
 
 // observeLate looks whether Pods that do not come up wait for their Secret: it may be gone since it opened the registry.
 func (m *models) observeLate(ctx context.Context, seen *observed) error {
-	if seen.unproven != nil || seen.place.Secret == "" || !seen.late(seen.wanted) {
-		return nil
+	var err error
+	if seen.unproven == nil && seen.fetching() && seen.late(seen.wanted) {
+		_, err = seen.place.Read(ctx, m.Live, seen.model.Namespace)
 	}
-	_, err := seen.place.Read(ctx, m.Live, seen.model.Namespace)
 	if errors.Is(err, credentials.ErrMissing) {
 		seen.unproven, err = &Problem{Reason: suokev1.ReasonSecretNotFound, Err: err}, nil
 	}
 	return err
+}
+
+// fetching says whether Pods of the wanted version may wait for a Secret.
+func (seen *observed) fetching() bool {
+	return seen.place.Secret != "" && len(seen.readyPods(seen.wanted)) < len(seen.servers(seen.wanted))
 }
 
 // late says whether a Pod of the version should have come up by now.

@@ -140,6 +140,31 @@ func TestAMissingSecretIsWaitedFor(t *testing.T) {
 	}
 }
 
+// A Secret may be deleted once it has opened the registry: then it is missed when Pods come that need it.
+func TestASecretThatIsGoneIsMissedByLaterPods(t *testing.T) {
+	a, from := withArtifacts(t)
+	a.push("models/digits:v1", "one")
+	s := newSystem(t, from)
+	s.set(func(k *cluster) { k.evaluated["v1"] = passes })
+	s.secret("access", map[string]string{"token": bearer})
+	s.model(func(m *suokev1.AIModelSpec) {
+		a.at(m)
+		m.Repository.SecretRef = &suokev1.SecretRef{Name: "access"}
+	})
+	s.untilMounted("access: token username password")
+	if err := s.client.Delete(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "access", Namespace: s.namespace}}); err != nil {
+		t.Fatal(err)
+	}
+	s.set(func(k *cluster) { k.unschedulable["v1"] = "as if it waited" })
+	s.edit(func(m *suokev1.AIModel) { m.Spec.Deployment.Replicas = 2 })
+	status := s.untilModel("the Secret to be missed", condition(suokev1.ConditionDegraded, metav1.ConditionTrue, suokev1.ReasonSecretNotFound))
+	if status.Phase != suokev1.ModelReady || !strings.Contains(status.Message, "there is no Secret access; write kubectl create secret") {
+		t.Errorf("while it is missing: %s", describe(status))
+	}
+	s.secret("access", map[string]string{"token": bearer})
+	s.untilModel("it to be there", condition(suokev1.ConditionDegraded, metav1.ConditionFalse, suokev1.ReasonPromoted))
+}
+
 func TestARegistrysCredentialsAreUsedForItsModels(t *testing.T) {
 	a, from := withArtifacts(t)
 	a.push("models/digits:v1", "one")

@@ -55,6 +55,9 @@ func (m *models) decide(seen *observed) decided {
 	if seen.trouble != nil || seen.unproven != nil {
 		d.after = min(d.after, retryResolve)
 	}
+	if seen.fetching() {
+		d.after = min(d.after, lateStart)
+	}
 	if d.moves {
 		d.after = min(d.after, untilCached)
 	}

@@ -116,6 +116,7 @@ func (m *models) observeDeclared(ctx context.Context, seen *observed) error {
 // observeWanted finds the version that the spec asks for. What a person must put right is not an error here.
 func (m *models) observeWanted(ctx context.Context, seen *observed) error {
 	if !seen.verdict.Accepted {
+		m.inquiries.forget(tagOf(seen.model.Name), credentialsOf(seen.model.Name))
 		return nil
 	}
 	f, unproven, err := m.wanted(ctx, seen.model, seen.known, seen.place)

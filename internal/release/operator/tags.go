@@ -32,9 +32,6 @@ func (t movedTag) sentence() string {
 // does not answer says nothing, and where a digest is written there is no tag to look at. Nothing follows from it but what
 // people are told.
 func (o *Operator) observeTag(model *suokev1.AIModel, f frozen, place credentials.Place) movedTag {
-	if o.inquiries == nil {
-		return movedTag{}
-	}
 	about := tagOf(model.Name)
 	reference, err := referenceOf(model)
 	if o.TagInterval <= 0 || err != nil || reference.Tag == "" || reference.Digest != "" {

@@ -14,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	suokev1 "github.com/suoke-life/suoke/api/v1"
@@ -247,6 +248,27 @@ func TestOtherCredentialsBeginNoRelease(t *testing.T) {
 		t.Errorf("the release does not go on: %s", describe(said))
 	}
 	s.hides(password, bearer)
+}
+
+// An operator that is killed between the note and the Deployment has its successor go on from the note.
+func TestNotedCredentialsAreAppliedByTheNextOperator(t *testing.T) {
+	a, from := withArtifacts(t)
+	a.push("models/digits:v1", "one")
+	s := newSystem(t, from)
+	s.set(func(k *cluster) { k.evaluated["v1"] = passes })
+	s.model(a.at)
+	s.untilMounted("")
+	s.stop()
+	revision := s.revisions()[0]
+	noted := client.RawPatch(types.MergePatchType, []byte(
+		`{"metadata": {"annotations": {"suoke.life/credentials": "{\"credentials\": {\"secret\": \"access\", \"keys\": [\"token\", \"username\", \"password\"]}, \"secretRef\": {\"name\": \"access\"}}"}}}`))
+	if err := s.client.Patch(t.Context(), &revision, noted); err != nil {
+		t.Fatal(err)
+	}
+	s.edit(func(m *suokev1.AIModel) { m.Spec.Repository.SecretRef = &suokev1.SecretRef{Name: "access"} })
+	a.silent.Store(true) // it is proved already
+	s.start()
+	s.untilMounted("access: token username password")
 }
 
 // attempts are those of each version, as the ModelVersions tell.

@@ -64,7 +64,8 @@ type AIModelSpec struct {
 	// Repository is where the version comes from.
 	Repository Repository `json:"repository"`
 
-	// RegistryRef names the ModelRegistry, in the same namespace, through which the repository is read.
+	// RegistryRef names the ModelRegistry, in the same namespace, through which the repository is read: it is at the URL's host,
+	// and its credentials are used.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	RegistryRef string `json:"registryRef,omitempty"`
@@ -141,6 +142,11 @@ type Repository struct {
 	// +kubebuilder:validation:MaxLength=71
 	// +kubebuilder:validation:XValidation:rule="self.matches('^sha256:[0-9a-f]{64}$')",message="repository.digest: write sha256: and 64 lower-case hex digits"
 	Digest string `json:"digest,omitempty"`
+
+	// SecretRef names the Secret that the registry is asked with, both for the digest and by the Pods that fetch the model:
+	// one with username and password, or with token, which counts if it has both. It wins over the Secret of registryRef.
+	// +optional
+	SecretRef *SecretRef `json:"secretRef,omitempty"`
 }
 
 // Runtime overrides parts of the runtime table's choice.

@@ -16,7 +16,8 @@ const (
 	// ConditionProgressing is True while a release is under way, False when none is. Its reason names the step or what holds it.
 	ConditionProgressing = "Progressing"
 
-	// ConditionDegraded is True when the wanted version was refused or returned while another version still serves.
+	// ConditionDegraded is True when the wanted version was refused or returned, or what spec asks for cannot be had, while a
+	// version still serves.
 	// Absent or False otherwise.
 	ConditionDegraded = "Degraded"
 
@@ -40,7 +41,8 @@ const (
 	ReasonDuplicate = "Duplicate"
 	// ReasonModelNotFound says that spec.modelRef names no AIModel.
 	ReasonModelNotFound = "ModelNotFound"
-	// ReasonSecretNotFound says that a Secret named by the object does not exist or lacks a key.
+	// ReasonSecretNotFound says that a Secret named by the object, or by its ModelRegistry, does not exist, lacks a key, or is
+	// none that may be shown to a registry.
 	ReasonSecretNotFound = "SecretNotFound"
 
 	// ReasonConnected says that the endpoint of a ModelRegistry answers.
@@ -56,6 +58,9 @@ const (
 	ReasonDigestMismatch = "DigestMismatch"
 	// ReasonArtifactInvalid says that the artifact was found and cannot be served: truncated, or not a model.
 	ReasonArtifactInvalid = "ArtifactInvalid"
+
+	// ReasonTagMoved is an event's: the tag that a version was resolved from names another artifact now. It is not deployed.
+	ReasonTagMoved = "TagMoved"
 
 	// ReasonRevisionMissing says that the ControllerRevision and the Deployment of a version that serves were deleted: nothing tells how to make it again.
 	ReasonRevisionMissing = "RevisionMissing"

@@ -83,6 +83,7 @@ type Authentication struct {
 type SecretRef struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",message="secretRef.name: write the name of a Secret, in lower case, such as models-access"
 	Name string `json:"name"`
 	// Namespace, if written, must be the object's own.
 	// +optional

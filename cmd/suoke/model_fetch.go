@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/suoke-life/suoke/internal/model/credentials"
 	"github.com/suoke-life/suoke/internal/model/ref"
 	"github.com/suoke-life/suoke/internal/model/store"
 )
@@ -29,6 +30,9 @@ type modelFetchOptions struct {
 
 	reference string
 	to        string
+	// credentialsDir has a Secret's keys as files; empty: the registry is asked anonymously.
+	credentialsDir string
+
 	lastWords string
 	log       *slog.Logger
 }
@@ -42,7 +46,10 @@ func newModelFetchCommand() *cobra.Command {
 until the command is killed; files that were verified are not fetched twice. What asking again cannot help, a digest that
 does not match or an artifact that is no model, ends it with status 2 and the reason in the termination message.
 
-  suoke model fetch model-registry.suoke-life.svc:5000/models/xiaoai-digits@sha256:… --to /model`,
+  suoke model fetch model-registry.suoke-life.svc:5000/models/xiaoai-digits@sha256:… --to /model
+
+A registry that asks for credentials gets those of a Secret that is mounted at --credentials-dir: the file token, or else
+username and password. They are read anew at each attempt, so that they may come, or change, while it waits.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.reference, o.log = args[0], slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
@@ -51,6 +58,7 @@ does not match or an artifact that is no model, ends it with status 2 and the re
 	}
 	o.addPlain(cmd.Flags())
 	cmd.Flags().StringVar(&o.to, "to", "", "directory for the files; it may exist")
+	cmd.Flags().StringVar(&o.credentialsDir, "credentials-dir", "", "directory with the files token, or username and password")
 	cmd.Flags().StringVar(&o.lastWords, "termination-log", "/dev/termination-log", "file for the reason of a refusal, if it exists")
 	if err := cmd.MarkFlagRequired("to"); err != nil {
 		panic(err) // the flag was added two lines above
@@ -67,14 +75,14 @@ func runModelFetch(ctx context.Context, o modelFetchOptions) error {
 	options.Progress = sayProgress(o.log, from)
 	wait := firstFetchWait
 	for attempt := 1; ; attempt++ {
-		artifact, err := store.Pull(ctx, from, o.to, options)
+		artifact, err := o.pull(ctx, from, options)
 		switch {
 		case err == nil:
 			o.log.Info("the model is there", "reference", artifact.Reference, "bytes", artifact.SizeBytes, "dir", o.to)
 			return nil
 		case ctx.Err() != nil:
 			return err
-		case !errors.Is(err, store.ErrUnreachable) && !errors.Is(err, store.ErrNotFound):
+		case !mayCome(err):
 			return o.refuse(err)
 		}
 		o.log.Warn("not fetched yet; trying again", "registry", from.Host, "attempt", attempt, "wait", wait, "error", err)
@@ -85,6 +93,28 @@ func runModelFetch(ctx context.Context, o modelFetchOptions) error {
 		}
 		wait = min(2*wait, longestFetchWait)
 	}
+}
+
+// pull makes one attempt.
+func (o modelFetchOptions) pull(ctx context.Context, from ref.Reference, options store.Options) (store.Artifact, error) {
+	if o.credentialsDir == "" {
+		return store.Pull(ctx, from, o.to, options)
+	}
+	proof, err := credentials.InDir(o.credentialsDir)
+	if err != nil {
+		return store.Artifact{}, err
+	}
+	options.Credentials = store.Credentials(proof)
+	artifact, err := store.Pull(ctx, from, o.to, options)
+	if errors.Is(err, store.ErrDenied) {
+		err = fmt.Errorf("%w than those in %s", err, o.credentialsDir)
+	}
+	return artifact, err
+}
+
+// mayCome says whether what an attempt lacked may be there at a later one.
+func mayCome(err error) bool {
+	return errors.Is(err, store.ErrUnreachable) || errors.Is(err, store.ErrNotFound) || errors.Is(err, credentials.ErrMissing)
 }
 
 // refuse leaves the reason where the Pod's status shows it.

@@ -19,6 +19,7 @@ import (
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	suokev1 "github.com/suoke-life/suoke/api/v1"
+	"github.com/suoke-life/suoke/internal/model/credentials"
 	"github.com/suoke-life/suoke/internal/model/ref"
 	"github.com/suoke-life/suoke/internal/model/store"
 	"github.com/suoke-life/suoke/internal/profile"
@@ -37,6 +38,7 @@ type operatorOptions struct {
 	routerService string
 	routerPort    int
 	deadline      time.Duration
+	tagInterval   time.Duration
 	profileFile   string
 	runtimesFile  string
 	address       string
@@ -68,6 +70,7 @@ the operator may be killed at any time. Of several replicas one leads.`,
 	cmd.Flags().StringVar(&o.routerService, "router-service", "model-router", "Service of the routers")
 	cmd.Flags().IntVar(&o.routerPort, "router-port", 8081, "admin port of the routers' Pods")
 	cmd.Flags().DurationVar(&o.deadline, "progress-deadline", 10*time.Minute, "time from the start of a release to a ready, evaluated version")
+	cmd.Flags().DurationVar(&o.tagInterval, "tag-interval", 5*time.Minute, "time between two looks at the tag that a version was resolved from (0: none)")
 	cmd.Flags().StringVar(&o.profileFile, "profile-file", "", "agents.yaml to use in place of the built-in one")
 	cmd.Flags().StringVar(&o.runtimesFile, "runtimes-file", "", "runtimes.yaml to use in place of the built-in one")
 	cmd.Flags().StringVar(&o.address, "listen", ":8080", "address for /metrics, /healthz and /readyz")
@@ -100,7 +103,7 @@ func runOperator(ctx context.Context, o operatorOptions, log *slog.Logger) error
 	op := &operator.Operator{
 		Config: operator.Config{
 			Namespace: o.cluster.Namespace, Registry: o.registry, ImagePrefix: o.imagePrefix, ImageTag: o.imageTag,
-			RouterService: o.routerService, RouterPort: o.routerPort, ProgressDeadline: o.deadline,
+			RouterService: o.routerService, RouterPort: o.routerPort, ProgressDeadline: o.deadline, TagInterval: o.tagInterval,
 			Resources: modestResources(), Agents: agents, Runtimes: runtimes,
 		},
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Events: mgr.GetEventRecorder(operator.FieldManager),
@@ -124,10 +127,13 @@ func modestResources() corev1.ResourceRequirements {
 type resolver struct{}
 
 // Resolve asks once; the operator asks again.
-func (resolver) Resolve(ctx context.Context, reference ref.Reference) (operator.Artifact, error) {
+func (resolver) Resolve(ctx context.Context, reference ref.Reference, proof credentials.Proof) (operator.Artifact, error) {
 	ctx, cancel := context.WithTimeout(ctx, resolveWithin)
 	defer cancel()
-	artifact, err := store.Resolve(ctx, reference, store.Options{PlainHTTP: reference.PlainHTTP(), Attempts: 1})
+	artifact, err := store.Resolve(ctx, reference, store.Options{PlainHTTP: reference.PlainHTTP(), Credentials: store.Credentials(proof), Attempts: 1})
+	if errors.Is(err, store.ErrDenied) && proof == (credentials.Proof{}) {
+		err = fmt.Errorf("%w than none; name the Secret with them in repository.secretRef", err)
+	}
 	if err != nil {
 		return operator.Artifact{}, withReason(err)
 	}

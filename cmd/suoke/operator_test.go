@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	suokev1 "github.com/suoke-life/suoke/api/v1"
+	"github.com/suoke-life/suoke/internal/model/credentials"
 	"github.com/suoke-life/suoke/internal/model/ref"
 	"github.com/suoke-life/suoke/internal/model/store"
 	"github.com/suoke-life/suoke/internal/release/operator"
@@ -25,7 +26,7 @@ func TestReferencesAreResolvedWithReasons(t *testing.T) {
 	digest := a.push(t, "models/digits:v1", map[string]string{"model.onnx": "graph", "model.json": "{}"})
 	at := ref.Reference{Host: a.host, Repository: "models/digits", Tag: "v1"}
 
-	got, err := resolver{}.Resolve(t.Context(), at)
+	got, err := resolver{}.Resolve(t.Context(), at, credentials.Proof{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,9 +56,38 @@ func TestReferencesAreResolvedWithReasons(t *testing.T) {
 			})
 			wanted := at
 			c.change(&wanted)
-			_, err := resolver{}.Resolve(t.Context(), wanted)
+			_, err := resolver{}.Resolve(t.Context(), wanted, credentials.Proof{})
 			if p := (*operator.Problem)(nil); !errors.As(err, &p) || p.Reason != c.reason {
 				t.Errorf("got %v, want %s", err, c.reason)
+			}
+		})
+	}
+}
+
+func TestReferencesAreResolvedWithCredentials(t *testing.T) {
+	t.Parallel()
+	a := startArtifacts(t)
+	digest := a.push(t, "models/digits:v1", map[string]string{"model.onnx": "graph", "model.json": "{}"})
+	at := ref.Reference{Host: a.host, Repository: "models/digits", Tag: "v1"}
+	for name, guard := range guards(a) {
+		t.Run(name, func(t *testing.T) {
+			a.between(guard.step)
+			got, err := resolver{}.Resolve(t.Context(), at, guard.proof)
+			if err != nil || got.Digest != digest {
+				t.Errorf("resolved to %+v, %v", got, err)
+			}
+			for says, wrong := range map[string]credentials.Proof{
+				"; it wants other credentials than none; name the Secret with them in repository.secretRef": {},
+				"; it wants other credentials": {Username: "me", Password: "guessed-word", Token: guard.guess},
+			} {
+				_, err := resolver{}.Resolve(t.Context(), at, wrong)
+				p := (*operator.Problem)(nil)
+				if !errors.As(err, &p) || p.Reason != suokev1.ReasonRegistryUnreachable || !strings.HasSuffix(err.Error(), says) {
+					t.Errorf("%v, want %q at its end", err, says)
+				}
+				if err != nil && strings.Contains(err.Error(), "guessed") {
+					t.Errorf("it says the secret: %v", err)
+				}
 			}
 		})
 	}

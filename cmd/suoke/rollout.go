@@ -19,6 +19,7 @@ import (
 	suokev1 "github.com/suoke-life/suoke/api/v1"
 	"github.com/suoke-life/suoke/internal/manifest"
 	"github.com/suoke-life/suoke/internal/model/ref"
+	"github.com/suoke-life/suoke/internal/release/operator"
 	"github.com/suoke-life/suoke/internal/release/view"
 	"github.com/suoke-life/suoke/internal/traffic/server"
 )
@@ -168,7 +169,7 @@ func (o *rolloutOptions) model(ctx context.Context, name string) (*suokev1.AIMod
 type seenRelease struct {
 	view.Seen
 
-	// frozen are its versions as they were first seen, the latest of each name.
+	// frozen are its versions as they were first seen, with the credentials of now, the latest of each name.
 	frozen map[string]frozenVersion
 }
 
@@ -219,6 +220,9 @@ func (o *rolloutOptions) frozen(ctx context.Context, model string, names map[str
 		var f frozenVersion
 		if err := json.Unmarshal(revision.Data.Raw, &f); err != nil {
 			return nil, fmt.Errorf("reading ControllerRevision %s: %w", revision.Name, err)
+		}
+		if err := operator.Renew(&revision, &f.Version, &f.Source); err != nil {
+			return nil, err
 		}
 		if f.Version.Model == model {
 			names[f.Version.ID], all[f.Version.Version] = f.Version.Version, f

@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -252,6 +253,24 @@ func TestPauseResumeAndUndoChangeTheModel(t *testing.T) {
 				t.Errorf("paused %v, version %s at %s; want paused %v, version %s at %s", spec.Paused, spec.Version, spec.Repository.Digest, c.paused, c.version, digest)
 			}
 		})
+	}
+}
+
+// What a version is fetched with may have changed since it was frozen; to go back to what no longer opens the registry helps nobody.
+func TestUndoBringsBackTheCredentialsThatAVersionHadLast(t *testing.T) {
+	t.Parallel()
+	d := newDigits(t, func(m *suokev1.AIModel) { m.Spec.Repository.SecretRef = &suokev1.SecretRef{Name: "of-v2"} })
+	revision := &appsv1.ControllerRevision{ObjectMeta: metav1.ObjectMeta{Name: "digits-v1-abc123", Namespace: d.namespace}}
+	note := client.RawPatch(types.MergePatchType, []byte(`{"metadata": {"annotations": {"suoke.life/credentials": "{\"secretRef\": {\"name\": \"of-v1\"}}"}}}`))
+	if err := cluster.Client.Patch(t.Context(), revision, note); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.run(t, "undo", "digits", "--wait=false"); err != nil {
+		t.Fatal(err)
+	}
+	want := suokev1.Repository{URL: "oci://model-registry:5000/models/digits", Digest: digestOf("1"), SecretRef: &suokev1.SecretRef{Name: "of-v1"}}
+	if diff := cmp.Diff(want, d.model(t).Spec.Repository); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -74,4 +74,10 @@ func TestPodsPassTheRestrictedLevel(t *testing.T) {
 	if count != 9 {
 		t.Errorf("%d Deployments, want 9", count)
 	}
+	version := aVersion(t)
+	version.Credentials = &manifest.Credentials{Secret: "access.of.models", Keys: []string{"token", "username", "password"}}
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: version.ID, Namespace: "restricted"}, Spec: version.Deployment("restricted", new(int32(1))).Spec.Template.Spec}
+	if err := server.Client.Create(t.Context(), pod, client.DryRunAll, client.FieldValidation("Strict")); err != nil {
+		t.Errorf("a version with credentials: %v", err)
+	}
 }

@@ -32,6 +32,8 @@ const (
 	unprivileged = 65532
 	// modelDir is where a version's Pods hold the artifact.
 	modelDir = "/model"
+	// credentialsDir is where the container that fetches it finds the Secret of its registry, by the Secret's name.
+	credentialsDir = "/credentials/"
 	// keepOldDeployments of a version: a version is frozen, so there is nothing to return to.
 	keepOldDeployments = 1
 )
@@ -53,8 +55,16 @@ type Version struct {
 	SizeBytes int64  `json:"sizeBytes,omitempty"`
 	// FetchImage has the suoke command, which fetches and evaluates.
 	FetchImage string `json:"fetchImage"`
+	// Credentials are what the registry is asked with, nil if it asks for none. They may change: what is served does not.
+	Credentials *Credentials `json:"credentials,omitempty"`
 	// Template is the part that makes it another version when it changes.
 	Template Template `json:"template"`
+}
+
+// Credentials are a Secret by its name, and the keys of it that the Pods see. Its contents stand nowhere else.
+type Credentials struct {
+	Secret string   `json:"secret"`
+	Keys   []string `json:"keys"`
 }
 
 // Template is what a version's Pods are like.

@@ -33,6 +33,9 @@ func (v Version) pod() corev1.PodTemplateSpec {
 		{Name: "model", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
 		{Name: "tmp", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: quantity("64Mi")}}},
 	}, v.Template.Volumes...)
+	if v.Credentials != nil {
+		spec.Volumes = append(spec.Volumes, v.Credentials.volume())
+	}
 	spec.TopologySpreadConstraints = []corev1.TopologySpreadConstraint{{
 		MaxSkew: 1, TopologyKey: corev1.LabelHostname, WhenUnsatisfiable: corev1.ScheduleAnyway,
 		LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{LabelVersion: v.ID}},
@@ -42,17 +45,38 @@ func (v Version) pod() corev1.PodTemplateSpec {
 
 // fetch brings the artifact to the Pod; it tries until it is killed, so a registry that restarts loses nothing.
 func (v Version) fetch() corev1.Container {
+	args := []string{"model", "fetch", v.Reference, "--to=" + modelDir}
+	mounts := []corev1.VolumeMount{{Name: "model", MountPath: modelDir}}
+	if v.Credentials != nil {
+		dir := credentialsDir + v.Credentials.Secret
+		args = append(args, "--credentials-dir="+dir)
+		mounts = append(mounts, corev1.VolumeMount{Name: credentialsVolume, MountPath: dir, ReadOnly: true})
+	}
 	return corev1.Container{
 		Name: FetchContainer, Image: v.FetchImage, ImagePullPolicy: corev1.PullIfNotPresent,
-		Args: []string{"model", "fetch", v.Reference, "--to=" + modelDir},
+		Args: args,
 		Resources: corev1.ResourceRequirements{
 			Requests: corev1.ResourceList{corev1.ResourceCPU: *quantity("25m"), corev1.ResourceMemory: *quantity("32Mi")},
 			Limits:   corev1.ResourceList{corev1.ResourceCPU: *quantity("1"), corev1.ResourceMemory: *quantity("256Mi")},
 		},
-		VolumeMounts:             []corev1.VolumeMount{{Name: "model", MountPath: modelDir}},
+		VolumeMounts:             mounts,
 		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
 		SecurityContext:          restricted(),
 	}
+}
+
+// credentialsVolume is its name in the Pod; runtimes have volumes of their own.
+const credentialsVolume = "registry-credentials" //nolint:gosec // the name of a volume
+
+// volume shows the Secret's keys to the Pod's user and nobody else. One that is not there, or lacks a key, keeps no
+// container from starting: the container says what it misses, and goes on once the kubelet brings it.
+func (c Credentials) volume() corev1.Volume {
+	mode, optional := int32(0o440), true // by the Pod's fsGroup
+	source := &corev1.SecretVolumeSource{SecretName: c.Secret, DefaultMode: &mode, Optional: &optional}
+	for _, key := range c.Keys {
+		source.Items = append(source.Items, corev1.KeyToPath{Key: key, Path: key})
+	}
+	return corev1.Volume{Name: credentialsVolume, VolumeSource: corev1.VolumeSource{Secret: source}}
 }
 
 func (v Version) server() corev1.Container {

@@ -32,9 +32,11 @@ func aVersion(t *testing.T) manifest.Version {
 
 // The restricted Pod Security level, clause by clause: https://kubernetes.io/docs/concepts/security/pod-security-standards
 func TestPodsOfAVersionAreRestricted(t *testing.T) {
-	v := aVersion(t)
+	v, named := aVersion(t), aVersion(t)
+	named.Credentials = &manifest.Credentials{Secret: "access", Keys: []string{"token"}}
 	for name, spec := range map[string]corev1.PodSpec{
 		"of the server":     v.Deployment("n", new(int32(1))).Spec.Template.Spec,
+		"with credentials":  named.Deployment("n", new(int32(1))).Spec.Template.Spec,
 		"of the evaluation": v.Job("n", manifest.Evaluation{Name: "e"}).Spec.Template.Spec,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -49,6 +51,36 @@ func TestPodsOfAVersionAreRestricted(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A Secret's contents are a file that only the container that fetches can read: no argument or variable shows them.
+func TestCredentialsAreAFileOfTheContainerThatFetches(t *testing.T) {
+	v := aVersion(t)
+	without := v.Deployment("n", new(int32(1))).Spec.Template.Spec
+	v.Credentials = &manifest.Credentials{Secret: "access", Keys: []string{"username", "password"}}
+	pod := v.Deployment("n", new(int32(1))).Spec.Template.Spec
+	if len(without.Volumes) != 2 || len(pod.Volumes) != 3 {
+		t.Fatalf("volumes: %+v, and with credentials %+v", without.Volumes, pod.Volumes)
+	}
+	volume := pod.Volumes[2]
+	want := &corev1.SecretVolumeSource{
+		SecretName: "access", DefaultMode: new(int32(0o440)), Optional: new(true),
+		Items: []corev1.KeyToPath{{Key: "username", Path: "username"}, {Key: "password", Path: "password"}},
+	}
+	if diff := cmp.Diff(want, volume.Secret); diff != "" || *pod.SecurityContext.FSGroup != *pod.SecurityContext.RunAsGroup {
+		t.Error(diff)
+	}
+	fetch, server := pod.InitContainers[0], pod.Containers[0]
+	mount := fetch.VolumeMounts[len(fetch.VolumeMounts)-1]
+	if mount.Name != volume.Name || !mount.ReadOnly || !slices.Contains(fetch.Args, "--credentials-dir="+mount.MountPath) || len(fetch.Env) != 0 {
+		t.Errorf("the container that fetches: %+v", fetch)
+	}
+	if slices.ContainsFunc(server.VolumeMounts, func(m corev1.VolumeMount) bool { return m.Name == volume.Name }) {
+		t.Errorf("the server sees them: %+v", server.VolumeMounts)
+	}
+	if job := v.Job("n", manifest.Evaluation{Name: "e"}).Spec.Template.Spec; len(job.Volumes) != 1 {
+		t.Errorf("the evaluation sees them: %+v", job.Volumes)
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/client-go/rest"
 
+	"github.com/suoke-life/suoke/internal/model/credentials"
 	"github.com/suoke-life/suoke/internal/model/ref"
 	"github.com/suoke-life/suoke/internal/profile"
 	"github.com/suoke-life/suoke/internal/release/operator"
@@ -212,7 +213,7 @@ func (p *process) live(ctx context.Context) error {
 type registry struct{}
 
 // Resolve answers as a registry would.
-func (registry) Resolve(_ context.Context, reference ref.Reference) (operator.Artifact, error) {
+func (registry) Resolve(_ context.Context, reference ref.Reference, _ credentials.Proof) (operator.Artifact, error) {
 	sum := digest(reference.Repository + ":" + reference.Tag)
 	return operator.Artifact{Reference: registryHost + "/" + reference.Repository + "@" + sum, Digest: sum, SizeBytes: 1000}, nil
 }

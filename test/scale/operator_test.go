@@ -26,6 +26,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 
+	"github.com/suoke-life/suoke/internal/model/credentials"
 	"github.com/suoke-life/suoke/internal/model/ref"
 	"github.com/suoke-life/suoke/internal/profile"
 	"github.com/suoke-life/suoke/internal/release/operator"
@@ -92,7 +93,7 @@ func runOperator(text string) error {
 // resolver names a digest for every tag.
 type resolver struct{}
 
-func (resolver) Resolve(_ context.Context, reference ref.Reference) (operator.Artifact, error) {
+func (resolver) Resolve(_ context.Context, reference ref.Reference, _ credentials.Proof) (operator.Artifact, error) {
 	digest := fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(reference.Repository+":"+reference.Tag)))
 	return operator.Artifact{Reference: registryHost + "/" + reference.Repository + "@" + digest, Digest: digest, SizeBytes: 1000}, nil
 }

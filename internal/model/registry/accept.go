@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	suokev1 "github.com/suoke-life/suoke/api/v1"
+	"github.com/suoke-life/suoke/internal/model/credentials"
 	"github.com/suoke-life/suoke/internal/model/ref"
 )
 
@@ -41,23 +42,8 @@ func acceptEndpoint(object *suokev1.ModelRegistry) *problem {
 }
 
 func acceptAuthentication(object *suokev1.ModelRegistry) *problem {
-	authentication := object.Spec.Authentication
-	secret := authentication.SecretRef
-	switch authentication.Type {
-	case "", suokev1.AuthenticationNone:
-		return nil
-	case suokev1.AuthenticationBasic, suokev1.AuthenticationToken:
-	case suokev1.AuthenticationOAuth2:
-		return refused(suokev1.ReasonInvalid, "authentication.type: oauth2 is not supported yet; write basic, token or none")
-	default:
-		return refused(suokev1.ReasonInvalid, "authentication.type: there is no %s; write basic, token or none", authentication.Type)
-	}
-	switch {
-	case secret == nil || secret.Name == "":
-		return refused(suokev1.ReasonInvalid, "authentication: write secretRef with the Secret's name, or type: none")
-	case secret.Namespace != "" && secret.Namespace != object.Namespace:
-		return refused(suokev1.ReasonInvalid,
-			"authentication.secretRef.namespace: a Secret is read from the ModelRegistry's own namespace only; put it into %s and leave the field out", object.Namespace)
+	if _, err := credentials.OfRegistry(object); err != nil {
+		return refused(suokev1.ReasonInvalid, "%v", err)
 	}
 	return nil
 }

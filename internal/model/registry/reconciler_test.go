@@ -21,11 +21,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -277,9 +275,9 @@ func TestCredentialsOpenARegistry(t *testing.T) {
 		says          string
 	}{
 		"a name and password":              {suokev1.AuthenticationBasic, `Basic realm="x"`, basic, map[string][]byte{"username": []byte("me"), "password": []byte("secret\n")}, suokev1.ReasonConnected, "the endpoint answers"},
-		"a wrong password":                 {suokev1.AuthenticationBasic, `Basic realm="x"`, basic, map[string][]byte{"username": []byte("me"), "password": []byte("guess")}, suokev1.ReasonRegistryUnreachable, "answered 401 Unauthorized; it wants other credentials"},
+		"a wrong password":                 {suokev1.AuthenticationBasic, `Basic realm="x"`, basic, map[string][]byte{"username": []byte("me"), "password": []byte("guess")}, suokev1.ReasonRegistryUnreachable, "answered 401 Unauthorized; it wants other credentials than those of the Secret access"},
 		"a token":                          {suokev1.AuthenticationToken, `Bearer realm="URL/token",service="x"`, token, map[string][]byte{"token": []byte("open-sesame")}, suokev1.ReasonConnected, "the endpoint answers"},
-		"a wrong token":                    {suokev1.AuthenticationToken, `Bearer realm="URL/token",service="x"`, token, map[string][]byte{"token": []byte("guess")}, suokev1.ReasonRegistryUnreachable, "answered 401 Unauthorized; it wants other credentials"},
+		"a wrong token":                    {suokev1.AuthenticationToken, `Bearer realm="URL/token",service="x"`, token, map[string][]byte{"token": []byte("guess")}, suokev1.ReasonRegistryUnreachable, "answered 401 Unauthorized; it wants other credentials than those of the Secret access"},
 		"a token where a name is wanted":   {suokev1.AuthenticationBasic, `Basic realm="x"`, basic, map[string][]byte{"token": []byte("open-sesame")}, suokev1.ReasonSecretNotFound, "the Secret access has no key username"},
 		"none at a registry that wants it": {suokev1.AuthenticationNone, `Basic realm="x"`, basic, nil, suokev1.ReasonRegistryUnreachable, "it wants other credentials"},
 	} {
@@ -503,12 +501,50 @@ func TestARegistryThatIsDeletedIsForgotten(t *testing.T) {
 	}
 }
 
+func TestAModelIsLookedForWithItsOwnCredentials(t *testing.T) {
+	p, b := newPlace(t), newBench(t)
+	p.push(model(t), "models/digits:v1")
+	p.guard(`Basic realm="x"`, "Basic bWU6c2VjcmV0") // me:secret
+	secret := func(name, password string) {
+		create(t, &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: b.namespace},
+			Data:       map[string][]byte{"username": []byte("me"), "password": []byte(password)},
+		})
+	}
+	secret("everyone", "secret")
+	secret("guessed", "guess")
+	b.at(p.http.URL, func(spec *suokev1.ModelRegistrySpec) {
+		spec.Authentication = suokev1.Authentication{Type: suokev1.AuthenticationBasic, SecretRef: &suokev1.SecretRef{Name: "everyone"}}
+	})
+	for name, own := range map[string]*suokev1.SecretRef{
+		"a": nil, "b": {Name: "guessed"}, "c": {Name: "later"}, "d": {Name: "everyone", Namespace: "elsewhere"},
+	} {
+		object := newModel(b.namespace, name, "oci://"+p.host()+"/models/digits")
+		object.Spec.Repository.SecretRef = own
+		create(t, object)
+	}
+	object, next := b.sync()
+	want := []string{
+		"AIModel b: ", "it wants other credentials than those of the Secret guessed",
+		"AIModel c: repository.secretRef: there is no Secret later; write kubectl create secret generic later -n " + b.namespace + " --from-literal=token=…, or --from-literal=username=… --from-literal=password=…",
+		"AIModel d: repository.secretRef.namespace: a Secret is read from the AIModel's own namespace only",
+	}
+	if got := strings.Join(object.Status.Errors, "\n"); object.Status.ModelCount != 1 || !inOrder(got, want) {
+		t.Errorf("found %d, and:\n%s\nwant %q", object.Status.ModelCount, got, want)
+	}
+	secret("later", "secret")
+	b.now = b.now.Add(next)
+	if object, _ = b.sync(); object.Status.ModelCount != 2 {
+		t.Errorf("once it is there: %+v", object.Status)
+	}
+}
+
 // The process as it runs, with the rights that k8s/deployment.yaml gives it and no more.
 func TestTheControllerWatchesWithItsOwnRights(t *testing.T) {
 	p, b := newPlace(t), newBench(t)
 	p.push(model(t), "models/digits:v1")
 	p.guard(`Basic realm="x"`, "Basic bWU6c2VjcmV0")
-	mgr, err := registry.NewManager(b.as(t, "model-registry"), b.namespace)
+	mgr, err := registry.NewManager(cluster.As(t, b.namespace, "model-registry"), b.namespace)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -569,43 +605,6 @@ func TestTheControllerWatchesWithItsOwnRights(t *testing.T) {
 		}
 		return ""
 	})
-}
-
-// as gives the rights that our manifests give a ServiceAccount, in the bench's namespace.
-func (b *bench) as(t *testing.T, account string) *rest.Config {
-	t.Helper()
-	text, err := os.ReadFile("../../../k8s/deployment.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for document := range bytes.SplitSeq(text, []byte("\n---\n")) {
-		var kind metav1.PartialObjectMetadata
-		if err := yaml.Unmarshal(document, &kind); err != nil {
-			t.Fatal(err)
-		}
-		if kind.Name != account {
-			continue
-		}
-		switch kind.Kind {
-		case "Role":
-			var role rbacv1.Role
-			if err := yaml.UnmarshalStrict(document, &role); err != nil {
-				t.Fatal(err)
-			}
-			role.Namespace = b.namespace
-			create(t, &role)
-		case "RoleBinding":
-			var binding rbacv1.RoleBinding
-			if err := yaml.UnmarshalStrict(document, &binding); err != nil {
-				t.Fatal(err)
-			}
-			binding.Namespace, binding.Subjects[0].Namespace = b.namespace, b.namespace
-			create(t, &binding)
-		}
-	}
-	config := rest.CopyConfig(cluster.Config)
-	config.Impersonate = rest.ImpersonationConfig{UserName: "system:serviceaccount:" + b.namespace + ":" + account}
-	return config
 }
 
 // eventually waits until nothing is missing any more.

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	suokev1 "github.com/suoke-life/suoke/api/v1"
+	"github.com/suoke-life/suoke/internal/model/credentials"
 	"github.com/suoke-life/suoke/internal/model/ref"
 	"github.com/suoke-life/suoke/internal/model/store"
 )
@@ -53,31 +55,43 @@ func (r *Reconciler) look(ctx context.Context, object *suokev1.ModelRegistry, mo
 	if err != nil {
 		return outcome{}, fmt.Errorf("reading the endpoint of %s: %w", object.Name, err)
 	}
-	credentials, missing, err := r.credentials(ctx, object)
+	place, err := credentials.OfRegistry(object)
+	if err != nil {
+		return outcome{}, fmt.Errorf("reading the authentication of %s: %w", object.Name, err)
+	}
+	proof, err := place.Read(ctx, r.Live, object.Namespace)
+	if errors.Is(err, credentials.ErrMissing) {
+		return outcome{missing: &problem{suokev1.ReasonSecretNotFound, err.Error()}}, nil
+	}
 	if err != nil {
 		return outcome{}, err
 	}
-	if missing != nil {
-		return outcome{missing: missing}, nil
-	}
 	ctx, cancel := context.WithTimeout(ctx, syncTimeout)
 	defer cancel()
-	options := store.Options{PlainHTTP: at.plain, Credentials: credentials, Attempts: r.Attempts, Wait: r.Wait}
+	options := store.Options{PlainHTTP: at.plain, Credentials: store.Credentials(proof), Attempts: r.Attempts, Wait: r.Wait}
 	if err := store.Ping(ctx, at.host, options); err != nil {
-		return outcome{trouble: &problem{suokev1.ReasonRegistryUnreachable, err.Error()}}, nil
+		return outcome{trouble: &problem{suokev1.ReasonRegistryUnreachable, with(place, err).Error()}}, nil
 	}
-	return resolve(ctx, at, models, options), nil
+	return r.resolve(ctx, at, models, options), nil
+}
+
+// with says which Secret a registry was asked with that denied access.
+func with(place credentials.Place, err error) error {
+	if place.Secret == "" || !errors.Is(err, store.ErrDenied) {
+		return err
+	}
+	return fmt.Errorf("%w than those of the Secret %s", err, place.Secret)
 }
 
 // resolve asks for every model, several at a time.
-func resolve(ctx context.Context, at endpoint, models []suokev1.AIModel, options store.Options) outcome {
+func (r *Reconciler) resolve(ctx context.Context, at endpoint, models []suokev1.AIModel, options store.Options) outcome {
 	options.Attempts = 1 // the sync policy says when to ask again
 	found := make([]error, len(models))
 	var group errgroup.Group
 	group.SetLimit(asking)
 	for i := range models {
 		group.Go(func() error {
-			found[i] = check(ctx, at, &models[i], options)
+			found[i] = r.check(ctx, at, &models[i], options)
 			return nil
 		})
 	}
@@ -93,8 +107,8 @@ func resolve(ctx context.Context, at endpoint, models []suokev1.AIModel, options
 	return o
 }
 
-// check resolves the reference of one model.
-func check(ctx context.Context, at endpoint, model *suokev1.AIModel, options store.Options) error {
+// check resolves the reference of one model, with the model's own credentials if it has any.
+func (r *Reconciler) check(ctx context.Context, at endpoint, model *suokev1.AIModel, options store.Options) error {
 	reference, err := ref.Model(model.Spec.Repository.URL, model.Spec.ModelName, model.Spec.Version, model.Spec.Repository.Digest)
 	if err != nil {
 		return fmt.Errorf("repository.url: %w", err)
@@ -102,9 +116,20 @@ func check(ctx context.Context, at endpoint, model *suokev1.AIModel, options sto
 	if !at.holds(reference) {
 		return fmt.Errorf("repository.url: %s is not below the endpoint; write %s%s/%sNAME", model.Spec.Repository.URL, ref.Scheme, at.host, at.prefix)
 	}
-	artifact, err := store.Resolve(ctx, reference, options)
+	place, err := credentials.OfModel(model, nil)
 	if err != nil {
 		return err
+	}
+	if place.Secret != "" {
+		proof, err := place.Read(ctx, r.Live, model.Namespace)
+		if err != nil {
+			return err
+		}
+		options.Credentials = store.Credentials(proof)
+	}
+	artifact, err := store.Resolve(ctx, reference, options)
+	if err != nil {
+		return with(place, err)
 	}
 	if artifact.Kind != store.Model {
 		return fmt.Errorf("%s is a %s and no model", reference, artifact.Kind)
@@ -138,7 +163,8 @@ func (e endpoint) isAt(model *suokev1.AIModel) bool {
 func fingerprint(models []suokev1.AIModel) string {
 	var b strings.Builder
 	for _, model := range models {
-		fmt.Fprintf(&b, "%q %q %q %q\n", model.Name, model.Spec.Repository.URL, model.Spec.Version, model.Spec.Repository.Digest)
+		place, _ := credentials.OfModel(&model, nil) // one that cannot be read is told when it is asked for
+		fmt.Fprintf(&b, "%q %q %q %q %q\n", model.Name, model.Spec.Repository.URL, model.Spec.Version, model.Spec.Repository.Digest, place.Secret)
 	}
 	return b.String()
 }

@@ -150,15 +150,16 @@ func complaint(host string, response *http.Response) error {
 	if json.Unmarshal(text, &stated) == nil && len(stated.Errors) > 0 && stated.Errors[0].Message != "" {
 		said = ", " + stated.Errors[0].Message
 	}
-	return fmt.Errorf("%w: %s answered %s%s%s", ErrUnreachable, host, response.Status, said, advice(response.StatusCode))
+	advice, kind := refusal(response.StatusCode)
+	return fmt.Errorf("%w: %s answered %s%s%s", kind, host, response.Status, said, advice)
 }
 
-// advice says what to do about a refusal that asking again does not change.
-func advice(status int) string {
+// refusal is the kind of error of an answer's status, and what to do about one that asking again does not change.
+func refusal(status int) (advice string, kind error) {
 	if status == http.StatusUnauthorized || status == http.StatusForbidden {
-		return "; it wants other credentials"
+		return "; it wants other credentials", ErrDenied
 	}
-	return ""
+	return "", ErrUnreachable
 }
 
 // unreachable says in one line why there was no answer. A caller's own cancel is no fault of the registry's.
@@ -166,12 +167,12 @@ func unreachable(ctx context.Context, host string, err error) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return fmt.Errorf("asking %s: %w", host, context.Canceled)
 	}
-	if refusal, ok := errors.AsType[*transport.Error](err); ok {
-		if refusal.StatusCode == http.StatusNotFound {
-			return fmt.Errorf("%w: %s is no OCI registry: /v2/ answered %d", ErrUnreachable, host, refusal.StatusCode)
+	if answer, ok := errors.AsType[*transport.Error](err); ok {
+		if answer.StatusCode == http.StatusNotFound {
+			return fmt.Errorf("%w: %s is no OCI registry: /v2/ answered %d", ErrUnreachable, host, answer.StatusCode)
 		}
-		return fmt.Errorf("%w: %s answered %d %s%s", ErrUnreachable, host,
-			refusal.StatusCode, http.StatusText(refusal.StatusCode), advice(refusal.StatusCode))
+		advice, kind := refusal(answer.StatusCode)
+		return fmt.Errorf("%w: %s answered %d %s%s", kind, host, answer.StatusCode, http.StatusText(answer.StatusCode), advice)
 	}
 	return fmt.Errorf("%w: %s: %s", ErrUnreachable, host, cause(err))
 }

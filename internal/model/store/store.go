@@ -8,6 +8,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 )
@@ -18,6 +19,8 @@ var (
 	ErrNotFound = errors.New("not in the registry")
 	// ErrUnreachable says that the registry gave no useful answer; asking again may help.
 	ErrUnreachable = errors.New("registry not reachable")
+	// ErrDenied says that it answered that it wants other credentials; it is an ErrUnreachable too.
+	ErrDenied = fmt.Errorf("%w", ErrUnreachable)
 	// ErrDigestMismatch says that what the registry holds is not what the digest names.
 	ErrDigestMismatch = errors.New("digest mismatch")
 	// ErrInvalid says that the artifact is truncated, or none that a model or data set is packed as.

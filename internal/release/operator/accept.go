@@ -54,7 +54,7 @@ type Surroundings struct {
 // objects. The first that does not hold decides.
 func AcceptModel(model *suokev1.AIModel, around Surroundings) Verdict {
 	rules := []func(*suokev1.AIModel, Surroundings) Verdict{
-		acceptShape, acceptAgent, acceptSource, acceptRegistry, acceptRuntime, acceptResources, acceptAutoscaling, acceptValidation,
+		acceptShape, acceptAgent, acceptSource, acceptRegistry, acceptCredentials, acceptRuntime, acceptResources, acceptAutoscaling, acceptValidation,
 	}
 	for _, rule := range rules {
 		if v := rule(model, around); !v.Accepted {
@@ -128,10 +128,12 @@ func acceptRegistry(model *suokev1.AIModel, around Surroundings) Verdict {
 		return refused(suokev1.ReasonInvalid, "registryRef: ModelRegistry %s is at %s and repository.url elsewhere; write a URL at its host",
 			name, registry.Spec.Endpoint)
 	}
-	if kind := registry.Spec.Authentication.Type; kind != "" && kind != suokev1.AuthenticationNone {
-		return refused(suokev1.ReasonInvalid,
-			"registryRef: ModelRegistry %s has authentication.type %s, and credentials are not used for fetching models yet; "+
-				"write a registry that may be read with authentication.type none, or leave the field out", name, kind)
+	return accepted()
+}
+
+func acceptCredentials(model *suokev1.AIModel, around Surroundings) Verdict {
+	if _, err := around.place(model); err != nil {
+		return refused(suokev1.ReasonInvalid, "%v", err)
 	}
 	return accepted()
 }

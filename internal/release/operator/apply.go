@@ -40,6 +40,9 @@ func (m *models) apply(ctx context.Context, seen *observed, made decided) error 
 	if made.moves {
 		return nil
 	}
+	if err := m.applyNotes(ctx, seen); err != nil {
+		return err
+	}
 	if err := m.applyRunning(ctx, seen, made); err != nil {
 		return errors.Join(err, m.applyRejection(ctx, seen, made, err))
 	}

@@ -52,8 +52,11 @@ func (m *models) decide(seen *observed) decided {
 	if d.After > 0 {
 		d.after = min(d.after, d.After)
 	}
-	if seen.trouble != nil {
+	if seen.trouble != nil || seen.unproven != nil {
 		d.after = min(d.after, retryResolve)
+	}
+	if seen.fetching() {
+		d.after = min(d.after, lateStart)
 	}
 	if d.moves {
 		d.after = min(d.after, untilCached)

@@ -18,6 +18,7 @@ import (
 
 	suokev1 "github.com/suoke-life/suoke/api/v1"
 	"github.com/suoke-life/suoke/internal/manifest"
+	"github.com/suoke-life/suoke/internal/model/credentials"
 	"github.com/suoke-life/suoke/internal/model/evaluate"
 	"github.com/suoke-life/suoke/internal/model/ref"
 	"github.com/suoke-life/suoke/internal/release/rollout"
@@ -302,7 +303,7 @@ func (m *models) startEvaluation(ctx context.Context, seen *observed, id rollout
 	if err != nil {
 		return m.keep(ctx, f, record{Job: name, Dataset: named, Attempt: seen.attempt(), At: seen.now, Error: err.Error(), Final: true})
 	}
-	dataset, err := m.Resolver.Resolve(ctx, reference)
+	dataset, err := m.Resolver.Resolve(ctx, reference, credentials.Proof{})
 	if p, ours := problem(err); ours && p.Reason != suokev1.ReasonRegistryUnreachable {
 		return m.keep(ctx, f, record{
 			Job: name, Dataset: named, Attempt: seen.attempt(), At: seen.now, Final: true,

@@ -18,6 +18,7 @@ import (
 
 	suokev1 "github.com/suoke-life/suoke/api/v1"
 	"github.com/suoke-life/suoke/internal/manifest"
+	"github.com/suoke-life/suoke/internal/model/credentials"
 	"github.com/suoke-life/suoke/internal/model/ref"
 	"github.com/suoke-life/suoke/internal/profile"
 	"github.com/suoke-life/suoke/internal/release/rollout"
@@ -42,6 +43,8 @@ type frozen struct {
 	// revision is the object that holds it.
 	revision *appsv1.ControllerRevision
 	records  []record
+	// renewed says that its credentials are others than the revision says; see reach.
+	renewed bool
 }
 
 // thaw reads a version from its ControllerRevision.
@@ -49,6 +52,9 @@ func thaw(revision *appsv1.ControllerRevision) (frozen, error) {
 	var f frozen
 	if err := json.Unmarshal(revision.Data.Raw, &f); err != nil {
 		return frozen{}, fmt.Errorf("reading ControllerRevision %s: %w", revision.Name, err)
+	}
+	if err := Renew(revision, &f.Version, &f.Source); err != nil {
+		return frozen{}, err
 	}
 	f.revision, f.Number = revision, revision.Revision
 	records, err := parseRecords(revision)
@@ -78,40 +84,62 @@ func (o *Operator) frozenVersions(ctx context.Context, model *suokev1.AIModel) (
 }
 
 // wanted returns the frozen version that the spec asks for, and freezes it if it is new. What a version's reference was
-// resolved to once stays, also when its template changes: a moving tag is never deployed.
-func (o *Operator) wanted(ctx context.Context, model *suokev1.AIModel, known map[rollout.ID]frozen) (frozen, error) {
+// resolved to once stays, also when its template changes: a moving tag is never deployed. With a version that was frozen
+// before may come why the credentials that the spec names now are not used for it.
+func (o *Operator) wanted(ctx context.Context, model *suokev1.AIModel, known map[rollout.ID]frozen, place credentials.Place) (frozen, *Problem, error) {
 	rt, err := selectRuntime(model, o.Runtimes)
 	if err != nil {
-		return frozen{}, &Problem{Reason: suokev1.ReasonUnknownRuntime, Err: err}
+		return frozen{}, nil, &Problem{Reason: suokev1.ReasonUnknownRuntime, Err: err}
 	}
 	template := o.template(model, rt)
-	var artifact Artifact
+	var before *frozen
 	for _, f := range newestFirst(known) {
-		if f.Version.Version != model.Spec.Version || f.Source != model.Spec.Repository {
+		if f.Version.Version != model.Spec.Version || !sameSource(f.Source, model.Spec.Repository) {
 			continue
 		}
 		if equality.Semantic.DeepEqual(f.Version.Template, template) {
-			return f, nil
+			return o.reach(model, f, place)
 		}
-		if artifact.Digest == "" {
-			artifact = Artifact{Reference: f.Version.Reference, Digest: f.Version.Digest, SizeBytes: f.Version.SizeBytes}
-		}
-	}
-	if artifact.Digest == "" {
-		if artifact, err = o.resolve(ctx, model); err != nil {
-			return frozen{}, err
+		if before == nil {
+			before = &f
 		}
 	}
-	return o.freeze(ctx, model, template, artifact, known)
+	artifact, err := o.artifact(ctx, model, before, place)
+	if err != nil {
+		return frozen{}, nil, err
+	}
+	f, err := o.freeze(ctx, model, template, artifact, place, known)
+	return f, nil, err
 }
 
-// resolve asks the registry which artifact the spec's reference names.
-func (o *Operator) resolve(ctx context.Context, model *suokev1.AIModel) (Artifact, error) {
-	reference, err := ref.Model(model.Spec.Repository.URL, model.Spec.ModelName, model.Spec.Version, model.Spec.Repository.Digest)
-	if err != nil {
-		return Artifact{}, &Problem{Reason: suokev1.ReasonInvalid, Err: err}
+// sameSource says whether two repositories are one place. With what one gets in there is no part of what is got.
+func sameSource(a, b suokev1.Repository) bool {
+	a.SecretRef, b.SecretRef = nil, nil
+	return a == b
+}
+
+// artifact is what the version's reference was resolved to before, or else what the registry says that it names.
+func (o *Operator) artifact(ctx context.Context, model *suokev1.AIModel, before *frozen, place credentials.Place) (Artifact, error) {
+	if before == nil {
+		reference, err := referenceOf(model)
+		if err != nil {
+			return Artifact{}, &Problem{Reason: suokev1.ReasonInvalid, Err: err}
+		}
+		return o.resolve(ctx, reference, model.Namespace, place)
 	}
-	return o.Resolver.Resolve(ctx, reference)
+	if !before.reachedBy(model, place) {
+		reference, err := before.reference()
+		if err != nil {
+			return Artifact{}, err
+		}
+		return o.resolve(ctx, reference, model.Namespace, place)
+	}
+	return Artifact{Reference: before.Version.Reference, Digest: before.Version.Digest, SizeBytes: before.Version.SizeBytes}, nil
+}
+
+// referenceOf is what the spec names.
+func referenceOf(model *suokev1.AIModel) (ref.Reference, error) {
+	return ref.Model(model.Spec.Repository.URL, model.Spec.ModelName, model.Spec.Version, model.Spec.Repository.Digest)
 }
 
 func (o *Operator) template(model *suokev1.AIModel, rt profile.Runtime) manifest.Template {
@@ -133,7 +161,7 @@ func (o *Operator) template(model *suokev1.AIModel, rt profile.Runtime) manifest
 	return t
 }
 
-func (o *Operator) freeze(ctx context.Context, model *suokev1.AIModel, template manifest.Template, artifact Artifact, known map[rollout.ID]frozen) (frozen, error) {
+func (o *Operator) freeze(ctx context.Context, model *suokev1.AIModel, template manifest.Template, artifact Artifact, place credentials.Place, known map[rollout.ID]frozen) (frozen, error) {
 	text, err := json.Marshal(template)
 	if err != nil {
 		return frozen{}, fmt.Errorf("freezing %s of %s: %w", model.Spec.Version, model.Name, err)
@@ -143,7 +171,7 @@ func (o *Operator) freeze(ctx context.Context, model *suokev1.AIModel, template 
 			ID:    ref.VersionID(model.Name, model.Spec.Version, artifact.Digest+string(text)),
 			Model: model.Name, ModelLabel: ref.LabelValue(model.Name), Agent: model.Spec.AgentType, Version: model.Spec.Version,
 			Reference: artifact.Reference, Digest: artifact.Digest, SizeBytes: artifact.SizeBytes,
-			FetchImage: o.ImagePrefix + "/suoke:" + o.ImageTag, Template: template,
+			FetchImage: o.ImagePrefix + "/suoke:" + o.ImageTag, Credentials: mounted(place), Template: template,
 		},
 		Source: model.Spec.Repository, Validation: model.Spec.Validation,
 	}

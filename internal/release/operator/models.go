@@ -139,6 +139,7 @@ func (m *models) reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, 
 		m.routers.forget(req.Name)
 		m.histories.forget(req.Name)
 		m.recordings.forget(req.Name)
+		m.inquiries.forget(tagOf(req.Name), credentialsOf(req.Name))
 		m.judges.Delete(req.Name)
 		m.recalled.Delete(req.Name)
 		m.parsed.Delete(req.Name)

@@ -50,7 +50,7 @@ func TestWhatWasLookedAtIsNotUrgentAnyMore(t *testing.T) {
 	t.Parallel()
 	p := newPolled(t, "m")
 	o := &Operator{Client: gone{}, Metrics: p.metrics, Log: p.log, Now: p.clock, routers: p.routers}
-	o.histories, o.recordings = newHistories(o, nil), newRecordings(o)
+	o.histories, o.recordings, o.inquiries = newHistories(o, nil), newRecordings(o), newInquiries(o, nil)
 	p.turned["m"] = true
 	result, err := (&models{o}).Reconcile(t.Context(), reconcile.Request{NamespacedName: types.NamespacedName{Name: "m"}})
 	if err != nil || result.Priority == nil || *result.Priority != 0 {

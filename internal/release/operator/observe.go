@@ -16,6 +16,7 @@ import (
 
 	suokev1 "github.com/suoke-life/suoke/api/v1"
 	"github.com/suoke-life/suoke/internal/manifest"
+	"github.com/suoke-life/suoke/internal/model/credentials"
 	"github.com/suoke-life/suoke/internal/model/ref"
 	"github.com/suoke-life/suoke/internal/release/analysis"
 	"github.com/suoke-life/suoke/internal/release/rollout"
@@ -32,6 +33,12 @@ type observed struct {
 	wanted rollout.ID
 	// trouble is why the wanted version could not be resolved.
 	trouble *Problem
+	// place is where the credentials for it are kept; unproven is why they do not open the registry, which keeps none of its Pods
+	// from serving.
+	place    credentials.Place
+	unproven *Problem
+	// tag is what the tag that the wanted version was resolved from names now, if that is another artifact.
+	tag movedTag
 	// versions are the ModelVersions of the model; release the one of the wanted version, if any.
 	versions []suokev1.ModelVersion
 	release  *suokev1.ModelVersion
@@ -98,6 +105,9 @@ func (m *models) observeDeclared(ctx context.Context, seen *observed) error {
 		around.Registries[registry.Name] = registry
 	}
 	seen.verdict = AcceptModel(seen.model, around)
+	if seen.verdict.Accepted {
+		seen.place, _ = around.place(seen.model) // it was accepted
+	}
 
 	var declared suokev1.ModelVersionList
 	if err := m.Client.List(ctx, &declared, client.InNamespace(seen.model.Namespace), client.MatchingFields{ofModel: seen.model.Name}); err != nil {
@@ -111,9 +121,10 @@ func (m *models) observeDeclared(ctx context.Context, seen *observed) error {
 // observeWanted finds the version that the spec asks for. What a person must put right is not an error here.
 func (m *models) observeWanted(ctx context.Context, seen *observed) error {
 	if !seen.verdict.Accepted {
+		m.inquiries.forget(tagOf(seen.model.Name), credentialsOf(seen.model.Name))
 		return nil
 	}
-	f, err := m.wanted(ctx, seen.model, seen.known)
+	f, unproven, err := m.wanted(ctx, seen.model, seen.known, seen.place)
 	if err != nil {
 		if p, ours := problem(err); ours {
 			seen.trouble = &Problem{Reason: p.Reason, Err: err}
@@ -122,8 +133,9 @@ func (m *models) observeWanted(ctx context.Context, seen *observed) error {
 		return err
 	}
 	seen.wanted = rollout.ID(f.Version.ID)
-	seen.known[seen.wanted] = f
-	return nil
+	seen.known[seen.wanted], seen.unproven = f, unproven
+	seen.tag = m.observeTag(seen.model, f, seen.place)
+	return m.observeLate(ctx, seen)
 }
 
 // observeRunning reads the objects of the model's versions.

@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
+	"github.com/suoke-life/suoke/internal/model/credentials"
 	"github.com/suoke-life/suoke/internal/model/ref"
 	"github.com/suoke-life/suoke/internal/profile"
 )
@@ -44,6 +45,8 @@ type Config struct {
 	RouterPort    int
 	// ProgressDeadline bounds the time from the start of a release to a ready, evaluated candidate.
 	ProgressDeadline time.Duration
+	// TagInterval is the time between two looks at the tag that a version was resolved from; 0: none is looked at again.
+	TagInterval time.Duration
 	// Resources of model servers whose AIModel names none.
 	Resources corev1.ResourceRequirements
 	// Agents and Runtimes that are known.
@@ -61,7 +64,7 @@ type Artifact struct {
 
 // Resolver turns a reference into an artifact; one that names a digest is resolved to that digest or not at all. Errors that the user can act upon are of type *Problem.
 type Resolver interface {
-	Resolve(ctx context.Context, reference ref.Reference) (Artifact, error)
+	Resolve(ctx context.Context, reference ref.Reference, proof credentials.Proof) (Artifact, error)
 }
 
 // Problem is a reason, as conditions and events carry it, and what is wrong.
@@ -79,7 +82,7 @@ func (p *Problem) Unwrap() error { return p.Err }
 // Operator holds what its controllers share.
 type Operator struct {
 	Config
-	// Client reads from a cache; Live reads from the API server, for what must not be stale.
+	// Client reads from a cache; Live reads from the API server, for what must not be stale, or may not be listed.
 	Client   client.Client
 	Live     client.Reader
 	Events   events.EventRecorder
@@ -96,6 +99,7 @@ type Operator struct {
 	routers    *routers
 	histories  *histories
 	recordings *recordings
+	inquiries  *inquiries
 	// spool keeps what releases were judged on, and histories.
 	spool *spool
 	// counting is the clock of what routers count.
@@ -122,9 +126,10 @@ func (o *Operator) Register(mgr ctrl.Manager) error {
 	o.histories = newHistories(o, func(model string) { o.routers.rouse(call{model: model}) })
 	o.recordings = newRecordings(o)
 	o.routers = newRouters(o, o.histories.tell, o.turns)
+	o.inquiries = newInquiries(o, func(model string) { o.routers.rouse(call{model: model}) })
 	for what, runnable := range map[string]manager.Runnable{
 		"the reader of the routers' reports": o.routers, "the keeper of histories": o.histories, "the keeper of records": o.recordings,
-		"the teller of events": teller,
+		"the teller of events": teller, "the asking of registries": o.inquiries,
 	} {
 		if err := mgr.Add(runnable); err != nil {
 			return fmt.Errorf("adding %s: %w", what, err)

@@ -19,10 +19,12 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	suokev1 "github.com/suoke-life/suoke/api/v1"
+	"github.com/suoke-life/suoke/internal/model/credentials"
 	"github.com/suoke-life/suoke/internal/model/ref"
 	"github.com/suoke-life/suoke/internal/profile"
 	"github.com/suoke-life/suoke/internal/release/operator"
@@ -54,13 +56,25 @@ type system struct {
 	ahead time.Duration
 	// runtimes is the file of the runtime table; none is the embedded one.
 	runtimes string
+	// resolver is the registry, unless a test has a real one; tagInterval is 0 unless a test sets it.
+	resolver    operator.Resolver
+	tagInterval time.Duration
+	// config reaches the API server with the operator's rights, if a test asks for those.
+	config *rest.Config
 }
 
-func newSystem(t *testing.T) *system {
+func newSystem(t *testing.T, before ...func(*system)) *system {
 	t.Helper()
 	t.Parallel()
 	namespace := server.Namespace(t)
-	s := &system{t: t, cluster: newCluster(t, server.Client, namespace), registry: &registry{held: map[string]string{}, troubled: map[string]*operator.Problem{}}, records: &records{kept: map[string]string{}}, deadline: time.Minute}
+	s := &system{
+		t: t, cluster: newCluster(t, server.Client, namespace), registry: &registry{held: map[string]string{}, troubled: map[string]*operator.Problem{}},
+		records: &records{kept: map[string]string{}}, deadline: time.Minute, config: server.Config,
+	}
+	s.resolver = s.registry
+	for _, set := range before {
+		set(s)
+	}
 	s.registry.hold("datasets/digits:latest")
 	s.start()
 	t.Cleanup(func() {
@@ -79,7 +93,7 @@ func (s *system) start() {
 		log = slog.New(slog.NewTextHandler(s.t.Output(), &slog.HandlerOptions{Level: slog.LevelInfo}))
 	}
 	ahead := s.ahead
-	mgr, err := operator.NewManager(server.Config, s.namespace, "0", false)
+	mgr, err := operator.NewManager(s.config, s.namespace, "0", false)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -94,12 +108,12 @@ func (s *system) start() {
 	op := &operator.Operator{
 		Config: operator.Config{
 			Namespace: s.namespace, Registry: registryHost, ImagePrefix: "suoke.local", ImageTag: "dev",
-			RouterService: "model-router", RouterPort: s.port, ProgressDeadline: s.deadline,
+			RouterService: "model-router", RouterPort: s.port, ProgressDeadline: s.deadline, TagInterval: s.tagInterval,
 			Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("10m")}},
 			Agents:    profile.Embedded(), Runtimes: runtimes,
 		},
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Events: mgr.GetEventRecorder(operator.FieldManager),
-		Resolver: s.registry, Recorder: s.records, Metrics: metrics, Log: log, Now: func() time.Time { return time.Now().Add(ahead) },
+		Resolver: s.resolver, Recorder: s.records, Metrics: metrics, Log: log, Now: func() time.Time { return time.Now().Add(ahead) },
 	}
 	if err := op.Register(mgr); err != nil {
 		s.t.Fatal(err)
@@ -168,7 +182,7 @@ func (r *registry) trouble(name, reason string) {
 }
 
 // Resolve answers as a registry would.
-func (r *registry) Resolve(_ context.Context, reference ref.Reference) (operator.Artifact, error) {
+func (r *registry) Resolve(_ context.Context, reference ref.Reference, _ credentials.Proof) (operator.Artifact, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	name := reference.Repository + ":" + reference.Tag

@@ -65,7 +65,7 @@ func troubling(c metav1.Condition) bool {
 	default:
 		return slices.Contains([]string{
 			suokev1.ReasonUnschedulable, suokev1.ReasonPodFailing, suokev1.ReasonRouterLagging, suokev1.ReasonArtifactInvalid, suokev1.ReasonArtifactNotFound,
-			suokev1.ReasonRegistryUnreachable, suokev1.ReasonDigestMismatch, suokev1.ReasonEvaluationError, suokev1.ReasonEvaluationFailed,
+			suokev1.ReasonRegistryUnreachable, suokev1.ReasonSecretNotFound, suokev1.ReasonDigestMismatch, suokev1.ReasonEvaluationError, suokev1.ReasonEvaluationFailed,
 			suokev1.ReasonProgressDeadline, suokev1.ReasonRollbackDisabled, suokev1.ReasonErrorRate, suokev1.ReasonLatency, suokev1.ReasonDisagreement, suokev1.ReasonInvalid,
 		}, c.Reason)
 	}
@@ -146,6 +146,8 @@ func situationOf(seen *observed, made decided) situation {
 		s.stopped(suokev1.ModelPending, seen.verdict.Reason, seen.verdict.Message)
 	case seen.trouble != nil:
 		s.stopped(suokev1.ModelPending, seen.trouble.Reason, seen.trouble.Error())
+	case seen.unproven != nil && !made.Progress.UnderWay:
+		s.stopped(suokev1.ModelPending, seen.unproven.Reason, seen.unproven.Error())
 	case made.Progress.UnderWay:
 		s.phase = underWay(seen, state)
 	case isRefused:
@@ -170,7 +172,18 @@ func situationOf(seen *observed, made decided) situation {
 	if s.reason == "" {
 		s.reason, s.message = s.readyReason, s.readyMessage
 	}
+	if seen.unproven != nil && made.Progress.UnderWay {
+		s.adds(seen.unproven.Error())
+	}
+	s.adds(seen.tag.sentence())
 	return s
+}
+
+// adds says one more thing, which changes nothing of the rest.
+func (s *situation) adds(sentence string) {
+	if sentence != "" {
+		s.message += "; " + sentence
+	}
 }
 
 // stopped is the situation of a wanted version that nothing was started for; what serves goes on.

@@ -138,13 +138,16 @@ func TestRulesOfTheSchemaHoldWhereTheServerDoesNotCheck(t *testing.T) {
 			m.Spec.Deployment.Resources.Limits = suokev1.ResourceAmounts{corev1.ResourceCPU: resource.MustParse(cpu)}
 		}
 	}
-	through := func(kind suokev1.AuthenticationType) func(*suokev1.AIModel, operator.Surroundings) {
+	through := func(kind suokev1.AuthenticationType, secret *suokev1.SecretRef) func(*suokev1.AIModel, operator.Surroundings) {
 		return func(m *suokev1.AIModel, around operator.Surroundings) {
 			m.Spec.RegistryRef = "central"
-			around.Registries["central"] = suokev1.ModelRegistry{Spec: suokev1.ModelRegistrySpec{
-				Endpoint: "http://r", Authentication: suokev1.Authentication{Type: kind},
+			around.Registries["central"] = suokev1.ModelRegistry{ObjectMeta: metav1.ObjectMeta{Name: "central", Namespace: "here"}, Spec: suokev1.ModelRegistrySpec{
+				Endpoint: "http://r", Authentication: suokev1.Authentication{Type: kind, SecretRef: secret},
 			}}
 		}
+	}
+	own := func(secret suokev1.SecretRef) func(*suokev1.AIModel, operator.Surroundings) {
+		return func(m *suokev1.AIModel, _ operator.Surroundings) { m.Spec.Repository.SecretRef = &secret }
 	}
 	for name, c := range map[string]struct {
 		change func(*suokev1.AIModel, operator.Surroundings)
@@ -155,13 +158,31 @@ func TestRulesOfTheSchemaHoldWhereTheServerDoesNotCheck(t *testing.T) {
 		"half a CPU":               {amounts("500m"), "every field can be honoured"},
 		"the longest name":         {func(m *suokev1.AIModel, _ operator.Surroundings) { m.Name = strings.Repeat("m", 247) }, "every field can be honoured"},
 		"a longer name":            {func(m *suokev1.AIModel, _ operator.Surroundings) { m.Name = strings.Repeat("m", 248) }, "write a name of at most 247 characters"},
-		"a registry with a token":  {through(suokev1.AuthenticationToken), "credentials are not used for fetching models yet"},
-		"a registry without":       {through(suokev1.AuthenticationNone), "every field can be honoured"},
+		"a registry with a token":  {through(suokev1.AuthenticationToken, &suokev1.SecretRef{Name: "access"}), "every field can be honoured"},
+		"a registry without":       {through(suokev1.AuthenticationNone, nil), "every field can be honoured"},
+		"a registry that asks somebody else": {
+			through(suokev1.AuthenticationOAuth2, &suokev1.SecretRef{Name: "access"}),
+			"registryRef: ModelRegistry central: authentication.type: oauth2 is not supported yet; write basic, token or none; or write repository.secretRef",
+		},
+		"a registry with another namespace's Secret": {
+			through(suokev1.AuthenticationBasic, &suokev1.SecretRef{Name: "access", Namespace: "there"}),
+			"registryRef: ModelRegistry central: authentication.secretRef.namespace: a Secret is read from the ModelRegistry's own namespace only",
+		},
+		"a Secret of its own, where the registry's would not do": {func(m *suokev1.AIModel, around operator.Surroundings) {
+			through(suokev1.AuthenticationOAuth2, nil)(m, around)
+			own(suokev1.SecretRef{Name: "access"})(m, around)
+		}, "every field can be honoured"},
+		"a Secret of its own namespace": {own(suokev1.SecretRef{Name: "access", Namespace: "here"}), "every field can be honoured"},
+		"a Secret of another namespace": {
+			own(suokev1.SecretRef{Name: "access", Namespace: "there"}),
+			"repository.secretRef.namespace: a Secret is read from the AIModel's own namespace only; put it into here and leave the field out",
+		},
+		"a Secret without a name": {own(suokev1.SecretRef{}), "repository.secretRef.name: write the name of a Secret"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			around := acceptable(t)
 			around.Registries = map[string]suokev1.ModelRegistry{}
-			m := &suokev1.AIModel{ObjectMeta: metav1.ObjectMeta{Name: "m"}, Spec: suokev1.AIModelSpec{
+			m := &suokev1.AIModel{ObjectMeta: metav1.ObjectMeta{Name: "m", Namespace: "here"}, Spec: suokev1.AIModelSpec{
 				Version: "v1", AgentType: "xiaoai", ModelType: suokev1.ModelTypeClassification, Framework: suokev1.FrameworkONNX,
 				Repository: suokev1.Repository{URL: "oci://r/models/m"}, Monitoring: suokev1.Monitoring{HealthCheckPath: "/health"},
 				Validation: suokev1.Validation{TestDataset: "d"},

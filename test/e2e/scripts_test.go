@@ -49,6 +49,10 @@ func playsScripts(t *testing.T, s *system) {
 		t.Parallel()
 		scalesAModel(t, newPlay(t, s, "autoscaled", pace))
 	})
+	t.Run("a model is fetched with credentials", func(t *testing.T) {
+		t.Parallel()
+		fetchesWithCredentials(t, newPlay(t, s, "credentials", pace))
+	})
 	for name, pace := range map[string]time.Duration{
 		"abort_retry_promote": pace, "awaiting_promotion": pace, "back_to_stable": pace, "blue_green": pace, "canary_promoted": pace, "deleted": pace,
 		"edits": pace, "newer_version": pace, "promote": pace, "template": pace, "watch_blue_green": slowPace,

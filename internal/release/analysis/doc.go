@@ -61,8 +61,8 @@
 // one looks and however the rate that both share moves (Ville 1939; a maximum is below the mixture; a cap, and asking for
 // more, only take evidence away), and where fewer than two starts are recorded one that is bad as a start may be, and later no
 // more often than stable, with a chance of at most α. For the replay rule the same as the first holds at the floor of its thresholds,
-// ln(3/α) for each of three scores, and for all candidates within the margin. Disagreement within the allowed rate: likewise. A
-// warm-up in which Pods are bad by no more than the recorded excess adds exp(-20) for each kind. The chance of ever passing a
+// ln(2/α) for the uncapped score and ln(4/α) for each of the others, and for all candidates within the margin. Disagreement
+// within the allowed rate: likewise. A warm-up in which Pods are bad by no more than the recorded excess adds exp(-20) for each kind. The chance of ever passing a
 // candidate that always fails more often by the allowed increase is at most α.
 //
 // Measured, not proved: that false rollbacks stay below α where failures come in spells or Pods differ. Replay rests on

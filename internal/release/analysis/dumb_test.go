@@ -131,18 +131,33 @@ func (d dumb) failed() bool {
 // a candidate whose Pods are 1.7 times as bad for being other Pods, and nothing at all that does not speak against Pods that
 // only start, unless starts are known.
 func (d dumb) score() (score, threshold float64) {
-	elapsed, uncappedFor := d.heard[len(d.heard)-1].Unix-d.first()+1, int64(15)
-	doubt := d.fresh() - math.Log(1/0.01)
-	if d.startsKnown {
-		doubt, uncappedFor = math.Inf(1), 3
-	}
-	early, late := min(d.worse(1, 1, math.Inf(1)), 20+doubt), math.Log(2/0.01)
-	blocks := min(d.worse(1, 10, 2), late+d.worse(1.7, 10, 2), late+doubt)
-	if elapsed <= 3 || elapsed <= uncappedFor && early-20 >= blocks-late {
+	early, blocks, late, both := d.scores()
+	if !both && d.elapsed() <= 3 || both && early-20 >= blocks-late {
 		return early, 20
 	}
 	return blocks, late
 }
+
+// tied says that two scores are as far from their thresholds, as where both are held back by the same doubt: either may be told.
+func (d dumb) tied() bool {
+	early, blocks, late, both := d.scores()
+	return both && math.Abs(early-20-(blocks-late)) < 1e-6
+}
+
+// scores are the uncapped one, which takes 20 nats, and that of blocks with what it takes; and whether both count.
+func (d dumb) scores() (early, blocks, late float64, both bool) {
+	uncappedFor := int64(15)
+	doubt := d.fresh() - math.Log(1/0.01)
+	if d.startsKnown {
+		doubt, uncappedFor = math.Inf(1), 3
+	}
+	early, late = min(d.worse(1, 1, math.Inf(1)), 20+doubt), math.Log(2/0.01)
+	blocks = min(d.worse(1, 10, 2), late+d.worse(1.7, 10, 2), late+doubt)
+	return early, blocks, late, d.elapsed() > 3 && d.elapsed() <= uncappedFor
+}
+
+// elapsed seconds since the candidate's first request.
+func (d dumb) elapsed() int64 { return d.heard[len(d.heard)-1].Unix - d.first() + 1 }
 
 // fresh is what speaks against Pods that fail 0.3 more for 20 seconds and no more than stable's later.
 func (d dumb) fresh() float64 {

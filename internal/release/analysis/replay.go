@@ -174,7 +174,7 @@ func (r *replays) thresholds() (t Thresholds) {
 				continue
 			}
 			one := r.alpha * float64(len(all)) // windows that α is
-			t[now][score] = max(math.Log(scores/r.alpha), (1+headroom*float64(r.largest))*quantile(quiet, now, score, part*one))
+			t[now][score] = max(-math.Log(parts()[score]*r.alpha), (1+headroom*float64(r.largest))*quantile(quiet, now, score, part*one))
 			still := below(quiet, t, now, score)
 			left += part - float64(len(quiet)-len(still))/one
 			quiet = still

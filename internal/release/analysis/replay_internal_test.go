@@ -69,7 +69,7 @@ func TestThresholdsLeaveTheirShares(t *testing.T) {
 		}
 		for p := range thresholds {
 			for s, needed := range thresholds[p] {
-				if share := shares()[p][s]; (share > 0) != (needed > 0) || needed > 0 && needed < math.Log(3/r.alpha)-1e-9 {
+				if share := shares()[p][s]; (share > 0) != (needed > 0) || needed > 0 && needed < math.Log(1/(parts()[s]*r.alpha))-1e-9 {
 					t.Errorf("phase %d, score %d: share %g, threshold %g", p, s, share, needed)
 				}
 			}

@@ -53,6 +53,12 @@ func cappings() [scores]capping {
 	return [...]capping{uncapped: {1, math.Inf(1)}, bySecond: {1, secondCap}, byBlock: {blockSeconds, blockCap}}
 }
 
+// parts of a kind's α by score, where thresholds stand at their floor: half of it is the uncapped score's, which is the fastest
+// where stable is quiet.
+func parts() [scores]float64 {
+	return [...]float64{uncapped: 0.5, bySecond: 0.25, byBlock: 0.25}
+}
+
 // phases of a release: its first seconds, the time that a spell may take, a minute, and the rest.
 const phases = 4
 

@@ -186,13 +186,15 @@ const (
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.autoscaling) || !has(self.replicas) || self.autoscaling.maxReplicas >= self.replicas",message="deployment.autoscaling.maxReplicas: write at least deployment.replicas, which is the least that a version has"
 type Deployment struct {
-	// Replicas is the number of model server Pods of a version that has all of the traffic; with autoscaling the least.
+	// Replicas is the number of model server Pods of a version that has all of the traffic; with autoscaling the least of
+	// them, of which a candidate has what its weight needs.
 	// +kubebuilder:default=1
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=10
 	Replicas int32 `json:"replicas,omitempty"`
 
-	// Autoscaling lets a HorizontalPodAutoscaler own each version's replicas. Without it the operator writes them.
+	// Autoscaling lets a HorizontalPodAutoscaler own each version's replicas. Without it the operator writes them: where it is taken
+	// away, a version has replicas again at once, or when the release that is under way is over.
 	// +optional
 	Autoscaling *Autoscaling `json:"autoscaling,omitempty"`
 

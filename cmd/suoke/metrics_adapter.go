@@ -106,11 +106,14 @@ func runMetricsAdapter(ctx context.Context, o metricsAdapterOptions, log *slog.L
 	watches := informers.NewSharedInformerFactoryWithOptions(clients.objects, 0, informers.WithNamespace(o.cluster.Namespace))
 	pods := watches.Core().V1().Pods().Lister()
 	hpas := watches.Autoscaling().V2().HorizontalPodAutoscalers().Lister()
-	scaled := func(version string) bool {
-		_, err := hpas.HorizontalPodAutoscalers(o.cluster.Namespace).Get(version)
-		return err == nil
+	counter := func(version string) string {
+		hpa, err := hpas.HorizontalPodAutoscalers(o.cluster.Namespace).Get(version)
+		if err != nil {
+			return "" // no autoscaler has the say over it
+		}
+		return hpa.Annotations[profile.AnnotationRequestsCounter]
 	}
-	scraper := scrape.New(func() []scrape.Target { return scrape.Targets(agents, list(pods.List(labels.Everything())), scaled) }, log)
+	scraper := scrape.New(func() []scrape.Target { return scrape.Targets(agents, list(pods.List(labels.Everything())), counter) }, log)
 	usage := metricsapi.NewUsage(clients.usage, clients.others, o.cluster.Namespace, log)
 	endpoint.Metrics = metricsapi.NewProvider(agents, pods, o.cluster.Namespace, scraper)
 	probes := o.probes(log, watches.Core().V1().Pods().Informer().HasSynced, &metricsapi.Objects{

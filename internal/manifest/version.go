@@ -76,8 +76,6 @@ type Template struct {
 	ReadyPath  string   `json:"readyPath"`
 	Metrics    bool     `json:"metrics"`
 	MayReask   bool     `json:"mayReask"`
-	// RequestsCounter is the metric that counts requests; empty where the server exports none.
-	RequestsCounter string `json:"requestsCounter,omitempty"`
 	// Protocol that a version is evaluated over. It is empty for the Open Inference Protocol, the only one there once was: a
 	// template of that time must stay the same.
 	Protocol profile.Protocol `json:"protocol,omitempty"`
@@ -95,7 +93,6 @@ func NewTemplate(rt profile.Runtime, f profile.Filling) Template {
 	t := Template{
 		Image: image, Args: args,
 		Port: f.Port, HealthPath: f.HealthPath, ReadyPath: rt.ReadyPath, Metrics: f.Metrics, MayReask: rt.MayReask,
-		RequestsCounter:               rt.RequestsCounter,
 		TerminationGracePeriodSeconds: rt.TerminationGracePeriodSeconds,
 		SecurityContext:               rt.SecurityContext, Volumes: rt.Volumes, VolumeMounts: rt.VolumeMounts,
 	}

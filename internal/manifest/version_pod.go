@@ -20,9 +20,6 @@ func (v Version) pod() corev1.PodTemplateSpec {
 			profile.AnnotationMetricsPort: strconv.Itoa(int(v.Template.Port)),
 			"prometheus.io/path":          "/metrics",
 		})
-		if counter := v.Template.RequestsCounter; counter != "" {
-			annotations[profile.AnnotationRequestsCounter] = counter
-		}
 	}
 	spec := restrictedPod()
 	grace := v.Template.TerminationGracePeriodSeconds

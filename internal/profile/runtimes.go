@@ -23,7 +23,7 @@ var embeddedRuntimes []byte
 const (
 	// ModelMetric is how many requests a second a model server's Pod gets, as custom.metrics.k8s.io serves it.
 	ModelMetric = "model_requests_per_second"
-	// AnnotationRequestsCounter of a model server's Pod is the metric that counts them.
+	// AnnotationRequestsCounter of a version's HPA is the metric at its Pods that counts them.
 	AnnotationRequestsCounter = "suoke.life/requests-counter"
 	// AnnotationMetricsPort is the port at which a Pod exports its metrics.
 	AnnotationMetricsPort = "prometheus.io/port"

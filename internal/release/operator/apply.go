@@ -214,12 +214,7 @@ func sameScale(wanted, there client.Object) bool {
 		return ok && (w.Spec.Replicas == nil || t.Spec.Replicas != nil && *w.Spec.Replicas == *t.Spec.Replicas)
 	case *autoscalingv2.HorizontalPodAutoscaler:
 		t, ok := there.(*autoscalingv2.HorizontalPodAutoscaler)
-		if !ok {
-			return false
-		}
-		bounds := w.DeepCopy()
-		bounds.Spec.Behavior = t.Spec.Behavior // the API server adds to it
-		return equality.Semantic.DeepEqual(bounds.Spec, t.Spec)
+		return ok && equality.Semantic.DeepEqual(w.Spec, t.Spec)
 	default:
 		return true
 	}

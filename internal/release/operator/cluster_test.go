@@ -47,6 +47,8 @@ type cluster struct {
 	disagreeing map[string]float64
 	// needed are the Pods that autoscalers find necessary, by version; without an entry they find those that there are.
 	needed map[string]int32
+	// idle says that the controller of the autoscalers does nothing.
+	idle bool
 	// ahead is by how many seconds the router's clock is ahead.
 	ahead int64
 	// counted are the seconds that the router has counted, confirmed the revision that it applies, by model.
@@ -135,7 +137,11 @@ func (k *cluster) autoscalers(ctx context.Context) error {
 		}
 		k.mu.Lock()
 		wanted, found := k.needed[k.versions[d.Name]]
+		idle := k.idle
 		k.mu.Unlock()
+		if idle || now.Spec.Replicas == 0 {
+			continue
+		}
 		if !found {
 			wanted = now.Spec.Replicas
 		}

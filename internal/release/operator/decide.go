@@ -37,6 +37,9 @@ func (m *models) decide(seen *observed) decided {
 	state := seen.memory.forgiven(seen.wanted, seen.model)
 	declared := seen.declared()
 	p := policy(seen.model, declared, m.ProgressDeadline)
+	if seen.scaling != nil {
+		p.MaxReplicas = int(seen.scaling.MaxReplicas)
+	}
 	if w := state.Watch; w != nil && declared == nil {
 		p.ScaleDownDelay = w.Until.Sub(w.Since) // what was said when it began
 	}
@@ -125,9 +128,6 @@ func policy(model *suokev1.AIModel, version *suokev1.ModelVersion, deadline time
 		AutoPromotion:    how.AutoPromotion.Enabled,
 		MinAccuracy:      how.AutoPromotion.Criteria.MinAccuracy,
 		MaxErrorRate:     how.AutoPromotion.Criteria.MaxErrorRate,
-	}
-	if a := model.Spec.Deployment.Autoscaling; a != nil {
-		p.MaxReplicas = int(a.MaxReplicas)
 	}
 	if up := how.AutoPromotion.Criteria.MinUptime; up != nil {
 		p.MinUptime = up.Duration

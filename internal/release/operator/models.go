@@ -80,21 +80,26 @@ func (m *models) register(mgr ctrl.Manager) error {
 		WatchesRawSource(source.TypedChannel(m.routers.wake, handler.TypedFuncs[call, reconcile.Request]{GenericFunc: m.called})).
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrentModels})
 	if m.autoscales {
-		controlled.Owns(&autoscalingv2.HorizontalPodAutoscaler{}, builder.WithPredicates(respecified()))
+		controlled.Owns(&autoscalingv2.HorizontalPodAutoscaler{}, builder.WithPredicates(retold()))
 	}
 	return controlled.Complete(m)
 }
 
-// respecified leaves out what an autoscaler tells of itself; it has no generation.
-func respecified() predicate.Predicate {
-	spec := func(o client.Object) any {
-		if a, ok := o.(*autoscalingv2.HorizontalPodAutoscaler); ok {
-			return a.Spec
+// retold leaves out what an autoscaler tells of itself at each look, but for whether it can scale. It has no generation.
+func retold() predicate.Predicate {
+	told := func(o client.Object) any {
+		a, ok := o.(*autoscalingv2.HorizontalPodAutoscaler)
+		if !ok {
+			return nil
 		}
-		return nil
+		var can []string
+		for _, c := range a.Status.Conditions {
+			can = append(can, fmt.Sprint(c.Type, c.Status, c.Reason))
+		}
+		return []any{a.Spec, can}
 	}
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
-		return !equality.Semantic.DeepEqual(spec(e.ObjectOld), spec(e.ObjectNew))
+		return !equality.Semantic.DeepEqual(told(e.ObjectOld), told(e.ObjectNew))
 	}}
 }
 

@@ -50,6 +50,9 @@ type observed struct {
 	jobs        map[rollout.ID][]*batchv1.Job
 	evaluations map[rollout.ID]evaluation
 	routers     []rollout.Router
+	// scaling is what is asked of autoscalers and can be honoured, counter the metric that they go by.
+	scaling *suokev1.Autoscaling
+	counter string
 	// needed Pods for all requests together, 0 where that is not known or not asked for.
 	needed int
 	// standing are those of the objects that are known to be as they should.
@@ -89,7 +92,7 @@ func (m *models) observe(ctx context.Context, model *suokev1.AIModel) (*observed
 	m.observeEvaluations(seen)
 	seen.routers = m.routers.of(model.Name)
 	m.observeHistory(ctx, seen)
-	seen.needed = m.needed(model)
+	seen.needed = m.needed(seen)
 	seen.judge = m.judged(seen)
 	return seen, nil
 }
@@ -105,6 +108,7 @@ func (m *models) observeDeclared(ctx context.Context, seen *observed) error {
 		around.Registries[registry.Name] = registry
 	}
 	seen.verdict = AcceptModel(seen.model, around)
+	seen.scaling, seen.counter = seen.autoscaling(around)
 	if seen.verdict.Accepted {
 		seen.place, _ = around.place(seen.model) // it was accepted
 	}

@@ -241,12 +241,19 @@ func deploymentStatus(seen *observed, made decided) *suokev1.DeploymentStatus {
 		}
 		sum.ReadyReplicas += int32(len(seen.readyPods(id))) //nolint:gosec // a number of Pods
 		sum.TotalReplicas += int32(len(seen.servers(id)))   //nolint:gosec // a number of Pods
+		tell := func(kind, status, reason, message string, since metav1.Time) {
+			meta.SetStatusCondition(&sum.Conditions, metav1.Condition{
+				Type: kind, Status: metav1.ConditionStatus(status), LastTransitionTime: since, Reason: reason, Message: message,
+			})
+		}
 		if d := seen.deployments[id]; d != nil {
 			for _, c := range d.Status.Conditions {
-				meta.SetStatusCondition(&sum.Conditions, metav1.Condition{
-					Type: string(c.Type), Status: metav1.ConditionStatus(c.Status), LastTransitionTime: c.LastTransitionTime,
-					Reason: c.Reason, Message: c.Message,
-				})
+				tell(string(c.Type), string(c.Status), c.Reason, c.Message, c.LastTransitionTime)
+			}
+		}
+		if a := seen.autoscalers[id]; a != nil {
+			for _, c := range a.Status.Conditions {
+				tell(string(c.Type), string(c.Status), c.Reason, shorten(c.Message, 1000), c.LastTransitionTime)
 			}
 		}
 	}

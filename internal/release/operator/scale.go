@@ -25,34 +25,43 @@ const (
 type scale struct {
 	replicas, most    int32
 	requestsPerSecond float64
+	counter           string
+}
+
+// autoscaling is what the model asks of autoscalers, and the metric that they go by; nil where it asks for none or that cannot
+// be honoured.
+func (seen *observed) autoscaling(around Surroundings) (*suokev1.Autoscaling, string) {
+	if asked := seen.model.Spec.Deployment.Autoscaling; asked != nil && acceptAutoscaling(seen.model, around).Accepted {
+		rt, _ := selectRuntime(seen.model, around.Runtimes) // it was accepted
+		return asked, rt.RequestsCounter
+	}
+	return nil, ""
 }
 
 // applyScaled brings a version's Deployment to so many Pods; where an autoscaler has the say, to at least so many by its
 // bounds. There is one authority at a time: the operator does not write replicas that are an autoscaler's, and an autoscaler
-// is gone before the operator does.
+// is gone before the operator does. A version whose Pods export no metrics has none.
 func (m *models) applyScaled(ctx context.Context, seen *observed, f frozen, id rollout.ID, replicas int32) error {
-	there := seen.deployments[id]
-	auto := seen.model.Spec.Deployment.Autoscaling
-	if auto == nil || !m.autoscales {
-		if a := seen.autoscalers[id]; a != nil {
-			if err := client.IgnoreNotFound(m.Client.Delete(ctx, a, client.Preconditions{UID: new(a.GetUID())})); err != nil {
-				return fmt.Errorf("deleting HorizontalPodAutoscaler %s: %w", a.Name, err)
+	there, asked := seen.deployments[id], seen.autoscalers[id]
+	if seen.scaling == nil || !f.Version.Template.Metrics {
+		if asked != nil {
+			if err := client.IgnoreNotFound(m.Client.Delete(ctx, asked, client.Preconditions{UID: new(asked.GetUID())})); err != nil {
+				return fmt.Errorf("deleting HorizontalPodAutoscaler %s: %w", asked.Name, err)
 			}
 		}
 		return m.applyDeployment(ctx, seen, f, there, &replicas)
 	}
-	if there != nil && there.Annotations[annotationScaledBy] == "" {
-		if err := m.leaveReplicas(ctx, there); err != nil {
-			return err
-		}
+	if err := m.leaveReplicas(ctx, there, replicas); err != nil {
+		return err
 	}
 	if err := m.applyDeployment(ctx, seen, f, there, nil); err != nil {
 		return err
 	}
-	bounds := scale{min(replicas, auto.MaxReplicas), auto.MaxReplicas, auto.TargetRequestsPerSecond}
-	return m.applyObject(ctx, seen, existing(seen.autoscalers[id]), bounds, func() (client.Object, error) {
+	most := seen.scaling.MaxReplicas
+	bounds := scale{max(1, min(replicas, most)), most, seen.scaling.TargetRequestsPerSecond, seen.counter}
+	return m.applyObject(ctx, seen, existing(asked), bounds, func() (client.Object, error) {
 		return f.Version.Autoscaler(seen.model.Namespace, manifest.Scale{
-			Min: bounds.replicas, Max: bounds.most, RequestsPerSecond: bounds.requestsPerSecond,
+			Min: bounds.replicas, Max: bounds.most, RequestsPerSecond: bounds.requestsPerSecond, Counter: bounds.counter,
 		}), nil
 	})
 }
@@ -75,15 +84,19 @@ func (m *models) applyDeployment(ctx context.Context, seen *observed, f frozen, 
 }
 
 // leaveReplicas makes a Deployment keep the replicas that it has when the operator ceases to write them: a field that nobody
-// owns falls back to 1.
-func (m *models) leaveReplicas(ctx context.Context, d *appsv1.Deployment) error {
-	if d.Spec.Replicas == nil {
+// owns falls back to 1. One that has none gets the least, as an autoscaler leaves such a one alone.
+func (m *models) leaveReplicas(ctx context.Context, d *appsv1.Deployment, least int32) error {
+	if d == nil || d.Spec.Replicas == nil || *d.Spec.Replicas > 0 && d.Annotations[annotationScaledBy] != "" {
 		return nil
+	}
+	replicas := int64(*d.Spec.Replicas)
+	if replicas == 0 {
+		replicas = int64(least)
 	}
 	kept := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "apps/v1", "kind": "Deployment",
 		"metadata": map[string]any{"name": d.Name, "namespace": d.Namespace, "uid": string(d.UID)},
-		"spec":     map[string]any{"replicas": int64(*d.Spec.Replicas)},
+		"spec":     map[string]any{"replicas": replicas},
 	}}
 	if err := m.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(kept), client.FieldOwner(ownerOfReplicas), client.ForceOwnership); err != nil {
 		return fmt.Errorf("leaving the replicas of Deployment %s to its autoscaler: %w", d.Name, err)
@@ -93,12 +106,11 @@ func (m *models) leaveReplicas(ctx context.Context, d *appsv1.Deployment) error 
 
 // needed are the Pods that an autoscaler would give to all of a model's requests together; 0 where there is none, or what is
 // asked is not known.
-func (m *models) needed(model *suokev1.AIModel) int {
-	auto := model.Spec.Deployment.Autoscaling
-	if auto == nil || auto.TargetRequestsPerSecond <= 0 {
+func (m *models) needed(seen *observed) int {
+	if seen.scaling == nil {
 		return 0
 	}
-	return int(math.Ceil(m.histories.requestRate(model.Name) / auto.TargetRequestsPerSecond))
+	return int(math.Ceil(m.histories.requestRate(seen.model.Name) / seen.scaling.TargetRequestsPerSecond))
 }
 
 // rateWindow is over how many seconds requests are counted to say how many Pods they need.
@@ -127,14 +139,15 @@ func (r *requestRate) add(unix, requests int64) {
 	}
 }
 
-// perSecond is the rate in the minute before now, 0 if nothing was heard in it.
+// perSecond is the rate in the minute before now, 0 if nothing was heard in it, or not the whole minute: one second of a burst is
+// not what is asked.
 func (r *requestRate) perSecond(now int64) float64 {
-	if r.last == 0 || now-r.last >= rateWindow {
+	if r.last == 0 || now-r.last >= rateWindow || r.last-r.first < rateWindow-1 {
 		return 0
 	}
 	var sum int64
-	for unix := max(r.first, r.last-rateWindow+1); unix <= r.last; unix++ {
-		sum += r.requests[unix%rateWindow]
+	for _, n := range r.requests {
+		sum += n
 	}
-	return float64(sum) / float64(min(r.last-r.first+1, rateWindow))
+	return float64(sum) / rateWindow
 }

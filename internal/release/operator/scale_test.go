@@ -7,7 +7,10 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -107,15 +110,15 @@ func TestReplicasHaveOneAuthority(t *testing.T) {
 	s.untilModel("v1 to serve", serving("v1"))
 }
 
-// 100 requests a second need 5 Pods of 20: in a release stable keeps as many although its own part needs fewer, and what it had if that
-// is more; the candidate has what its weight needs of that.
+// In a release stable keeps what it had, although its own part needs fewer; the candidate has what its weight needs of that.
 func TestAReleaseBoundsWhatAutoscalersTake(t *testing.T) {
 	s := autoscaled(t, 1)
 	s.canary("v2", time.Hour)
-	s.set(func(k *cluster) { k.needed["v1"], k.needed["v2"] = 2, 1 })
-	s.untilPods(map[string]int32{"v1": 2})
+	s.set(func(k *cluster) { k.needed["v1"], k.needed["v2"] = 5, 1 })
+	s.untilPods(map[string]int32{"v1": 5})
 	s.want("v2")
 	s.untilModel("a canary of v2", atCanary)
+	s.set(func(k *cluster) { k.needed["v1"] = 4 })
 	s.untilBounds(map[string]string{"v1": "5 to 8 by 20", "v2": "1 to 8 by 20"})
 	s.untilPods(map[string]int32{"v1": 5, "v2": 1})
 
@@ -150,10 +153,53 @@ func TestAutoscalersAreKept(t *testing.T) {
 	one(func(a *autoscalingv2.HorizontalPodAutoscaler) error { return s.client.Delete(t.Context(), a) })
 	s.untilBounds(map[string]string{"v1": "1 to 8 by 20"})
 	one(func(a *autoscalingv2.HorizontalPodAutoscaler) error {
-		a.Spec.MaxReplicas = 50
+		a.Spec.MaxReplicas, a.Spec.Behavior.ScaleDown.StabilizationWindowSeconds = 50, new(int32(0))
 		return s.client.Update(t.Context(), a)
 	})
 	s.untilBounds(map[string]string{"v1": "1 to 8 by 20"})
+	one(func(a *autoscalingv2.HorizontalPodAutoscaler) error {
+		if window := *a.Spec.Behavior.ScaleDown.StabilizationWindowSeconds; window != manifest.ScaleDownWindow {
+			t.Errorf("it holds what it found for %d s", window)
+		}
+		if counter := a.Annotations[profile.AnnotationRequestsCounter]; counter != "suoke_model_requests_total" {
+			t.Errorf("it goes by %q", counter)
+		}
+		a.Status.Conditions = []autoscalingv2.HorizontalPodAutoscalerCondition{{
+			Type: autoscalingv2.ScalingActive, Status: corev1.ConditionFalse, Reason: "FailedGetPodsMetric", Message: "no metrics",
+		}}
+		return s.client.Status().Update(t.Context(), a)
+	})
+	s.untilModel("that it is not scaled", func(status suokev1.AIModelStatus) bool {
+		c := meta.FindStatusCondition(status.DeploymentStatus.Conditions, string(autoscalingv2.ScalingActive))
+		return c != nil && c.Reason == "FailedGetPodsMetric"
+	})
+}
+
+// An autoscaler does nothing for a Deployment of no Pods, so one that somebody scaled to none gets what it must have.
+func TestADeploymentOfNoPodsGetsTheLeast(t *testing.T) {
+	s := autoscaled(t, 2)
+	s.set(func(k *cluster) { k.idle = true })
+	d := s.deployments()["v1"]
+	none := &autoscalingv1.Scale{ObjectMeta: metav1.ObjectMeta{Name: d.Name, Namespace: s.namespace}}
+	if err := s.client.SubResource("scale").Update(t.Context(), &d, client.WithSubResourceBody(none)); err != nil {
+		t.Fatal(err)
+	}
+	s.untilPods(map[string]int32{"v1": 1})
+}
+
+// What cannot be honoured is not half honoured: replicas stay the operator's.
+func TestAutoscalingThatIsRefusedIsNotBegun(t *testing.T) {
+	s := served(t)
+	s.edit(func(m *suokev1.AIModel) {
+		m.Spec.Deployment.Replicas, m.Spec.Monitoring.Enabled = 2, new(false)
+		m.Spec.Deployment.Autoscaling = &suokev1.Autoscaling{MaxReplicas: 8, TargetRequestsPerSecond: 20}
+	})
+	s.untilModel("Accepted=False", condition(suokev1.ConditionAccepted, metav1.ConditionFalse, suokev1.ReasonInvalid))
+	s.untilPods(map[string]int32{"v1": 2})
+	s.untilBounds(map[string]string{})
+	if by := s.deployments()["v1"].Annotations["suoke.life/scaled-by"]; by != "" {
+		t.Errorf("it is scaled by %s", by)
+	}
 }
 
 // What the engine waits for is longer than what autoscalers remember.

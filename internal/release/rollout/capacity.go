@@ -2,25 +2,28 @@ package rollout
 
 import "time"
 
-// AutoscalerLag is how long an autoscaler takes to know a version's traffic after it changed: the five minutes over which it
-// holds the most that it found, and the time that counting takes.
+// AutoscalerLag is how long after a split an autoscaler is given to know the traffic of its version: the five minutes over which
+// it holds the most that it found, and the time that counting takes.
 const AutoscalerLag = 6 * time.Minute
 
 // measure finds out how many Pods all of the traffic needs. An autoscaler has the say over each version, but sees only that
 // version's part of the traffic: it takes from stable what goes to the candidate, and knows nothing of what may come back.
-// So in a release, until the end of its rollback window and until the autoscaler knows who has the traffic, what counts is the
-// most that stable had or all requests together needed.
+// So in a release, until the end of its rollback window and for AutoscalerLag after a split, what counts is the most that stable
+// had or all requests together needed; also where the autoscaler goes in the meantime.
 func (t *turn) measure() {
-	if t.policy.MaxReplicas == 0 {
-		t.State.Size = 0
+	if most := t.policy.MaxReplicas; most > 0 {
+		t.State.Size = max(t.State.Size, min(max(t.seen.Needed, t.seen.Versions[t.State.Stable].Pods), most))
+		t.policy.Replicas = max(t.policy.Replicas, min(t.State.Size, most))
 		return
 	}
-	t.State.Size = max(t.State.Size, t.seen.Needed, t.seen.Versions[t.State.Stable].Pods)
-	t.policy.Replicas = max(t.policy.Replicas, min(t.State.Size, t.policy.MaxReplicas))
+	t.policy.Replicas = max(t.policy.Replicas, t.State.Size)
 }
 
-// known says whether an autoscaler knows the traffic of each version.
-func (t *turn) known() bool {
+// hadTime says whether autoscalers have had the time to know the traffic that each version has.
+func (t *turn) hadTime() bool {
+	if t.policy.MaxReplicas == 0 {
+		return true
+	}
 	at := t.State.ConfirmedAt
 	if at.IsZero() {
 		return false
@@ -45,7 +48,7 @@ func (t *turn) capacity() {
 	if t.State.Stable != "" {
 		t.Replicas[t.State.Stable] = t.stablePods()
 	}
-	if t.State.Size > 0 && t.State.Release == nil && t.State.Watch == nil && t.known() {
+	if t.State.Size > 0 && t.State.Release == nil && t.State.Watch == nil && t.hadTime() {
 		t.State.Size = 0
 	}
 }
@@ -55,7 +58,7 @@ func (t *turn) capacity() {
 func (t *turn) stablePods() int {
 	n := t.policy.Replicas
 	r := t.State.Release
-	if r == nil && t.policy.MaxReplicas > 0 && t.known() {
+	if r == nil && t.policy.MaxReplicas > 0 && t.hadTime() {
 		return t.least
 	}
 	if r == nil || r.Returning != nil || t.strategy() != RollingUpdate {
@@ -89,5 +92,17 @@ func (t *turn) candidatePods() int {
 	if mayGrow {
 		pods = max(pods, s.pods)
 	}
+	if r.Returning != nil {
+		pods = t.atMostAsMany(r.Candidate, pods)
+	}
 	return pods
+}
+
+// atMostAsMany are so many Pods, but of a version that its autoscaler keeps smaller no more than it has: one that is taken out of
+// the traffic is not enlarged by what all of the traffic needs.
+func (t *turn) atMostAsMany(id ID, pods int) int {
+	if t.policy.MaxReplicas == 0 {
+		return pods
+	}
+	return min(pods, max(1, t.seen.Versions[id].Pods))
 }

@@ -347,30 +347,33 @@ func (c *chronicle) returnedStaysReturned() error {
 	return nil
 }
 
-// size is how many Pods all of the traffic needs: those of the policy, or where an autoscaler has the say, the most that it
-// gave to stable, or would have given to everything, since a release began, up to the end of its rollback window and until the
-// autoscaler has seen the new split for six minutes.
+// size is how many Pods all of the traffic needs: those of the policy, or the most that an autoscaler gave to stable, or would
+// have given to everything, since a release began, up to the end of its rollback window and until autoscalers have seen the
+// new split for six minutes.
 func (c *chronicle) size() int {
 	now, most := c.last().policy, 0
-	if now.MaxReplicas == 0 {
-		return now.Replicas
-	}
 	for i, e := range slices.Backward(c.entries) {
-		if e.loss || e.policy.MaxReplicas == 0 {
+		if e.loss {
 			break
 		}
-		most = max(most, e.seen.Needed, e.seen.Versions[e.before.Stable].Pods)
-		if i > 0 && c.entries[i-1].calm() {
+		if e.policy.MaxReplicas > 0 {
+			most = max(most, min(e.policy.MaxReplicas, max(e.seen.Needed, e.seen.Versions[e.before.Stable].Pods)))
+		}
+		if i == 0 || c.entries[i-1].calm() {
 			break
 		}
 	}
-	return max(now.Replicas, min(most, now.MaxReplicas))
+	if now.MaxReplicas > 0 {
+		most = min(most, now.MaxReplicas)
+	}
+	return max(now.Replicas, most)
 }
 
 // calm: nothing is under way, and who has the traffic is known.
 func (e entry) calm() bool {
 	s := e.after
-	return s.Release == nil && s.Watch == nil && !s.ConfirmedAt.IsZero() && e.at.Sub(s.ConfirmedAt) >= 6*time.Minute
+	known := e.policy.MaxReplicas == 0 || !s.ConfirmedAt.IsZero() && e.at.Sub(s.ConfirmedAt) >= 6*time.Minute
+	return s.Release == nil && s.Watch == nil && known
 }
 
 // capacityIsKept: what may have to take everything at once is as large as that needs.
@@ -383,7 +386,7 @@ func (c *chronicle) capacityIsKept() error {
 	}
 	for id, weight := range needed {
 		n := c.size()
-		if at := e.after.ConfirmedAt; id == e.after.Stable && e.after.Release == nil && !at.IsZero() && e.at.Sub(at) >= 6*time.Minute {
+		if at := e.after.ConfirmedAt; id == e.after.Stable && e.after.Release == nil && e.policy.MaxReplicas > 0 && !at.IsZero() && e.at.Sub(at) >= 6*time.Minute {
 			n = e.policy.Replicas // its autoscaler knows it
 		}
 		if e.replicas[id]*100 < (weight-1)*n {

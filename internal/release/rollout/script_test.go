@@ -81,6 +81,7 @@ var givens = []sentence{
 		w.policy.Strategy, w.policy.Replicas = rollout.Strategy(a[0]), number(a[1])
 		return nil
 	}},
+	{`no autoscaler`, func(w *world, _ []string) error { w.policy.MaxReplicas = 0; return nil }},
 	{`an autoscaler up to (\d+) replicas`, func(w *world, a []string) error { w.policy.MaxReplicas = number(a[0]); return nil }},
 	{`steps (.+)`, func(w *world, a []string) error {
 		w.policy.Steps = nil

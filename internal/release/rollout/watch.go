@@ -88,7 +88,7 @@ func (t *turn) takeBack() bool {
 	t.record(w.Candidate, Production, Rollback, why.Reason, why.Message)
 	t.record(w.Previous, t.lastPhase(w.Previous), Production, ReasonRestored, fmt.Sprintf("%s serves again, as %s was returned (%s)", t.name(w.Previous), w.Version, why.Reason))
 	delete(t.State.Retiring, w.Previous)
-	t.State.Retiring[w.Candidate] = Retiree{Until: t.now, Replicas: t.policy.Replicas}
+	t.State.Retiring[w.Candidate] = Retiree{Until: t.now, Replicas: t.atMostAsMany(w.Candidate, t.policy.Replicas)}
 	t.State.Stable, t.State.Watch = w.Previous, nil
 	t.State.Release = &Release{
 		Candidate: w.Candidate, Version: w.Version, Attempt: w.Attempt, StartedAt: w.Since, Strategy: w.Strategy,

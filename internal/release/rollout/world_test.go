@@ -328,8 +328,8 @@ func (w *world) checkCapacity(d rollout.Decision) {
 		w.expect(d.Replicas[d.State.Stable] >= n, "in mid-release stable is to have %d of %d Pods", d.Replicas[d.State.Stable], n)
 	}
 	for version, pods := range w.replicas {
-		if d.Replicas[version] >= pods || !w.served[version] || w.policy.MaxReplicas > 0 && d.Replicas[version] > 0 {
-			continue // an autoscaler keeps what it gave
+		if d.Replicas[version] >= pods || !w.served[version] {
+			continue
 		}
 		for _, r := range w.routers {
 			if r.Ready {

@@ -120,7 +120,6 @@ func TestASelectorGivesTheFreshRatesOfTheAgentsPods(t *testing.T) {
 func TestModelServersHaveAMetricOfTheirOwn(t *testing.T) {
 	server := agentPod("s", "")
 	server.Labels = map[string]string{scrape.VersionLabel: "m-v1"}
-	server.Annotations = map[string]string{profile.AnnotationRequestsCounter: "asked_total"}
 	pods := corelisters.NewPodLister(indexed(agentPod("a", "xiaoai"), server))
 	p := metricsapi.NewProvider(profile.Embedded(), pods, "suoke-life", fixed{"a": {scrape.Short: 30}, "s": {scrape.Short: 4}})
 	for metric, want := range map[string]string{profile.ModelMetric: "s 4", "ai_inference_requests_per_second": "a 30"} {

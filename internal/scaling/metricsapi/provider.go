@@ -121,7 +121,7 @@ func (p *Provider) check(namespace string, info provider.CustomMetricInfo, selec
 // of says which Pods a metric is of; nil if there is no such metric.
 func (p *Provider) of(metric string) func(*corev1.Pod) bool {
 	if metric == profile.ModelMetric {
-		return scrape.CountsRequests
+		return func(pod *corev1.Pod) bool { return pod.Labels[scrape.VersionLabel] != "" }
 	}
 	for _, a := range p.agents.Agents {
 		if a.Metric.Name == metric {

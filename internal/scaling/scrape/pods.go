@@ -16,8 +16,8 @@ const AgentLabel = "suoke.life/agent"
 const VersionLabel = "suoke.life/version"
 
 // Targets are the Pods that run, are not on their way out, and count what they are scaled by: those of the profile's agents,
-// and those of model versions that an HPA scales.
-func Targets(agents *profile.Profile, pods []*corev1.Pod, scaled func(version string) bool) []Target {
+// and those of model versions, of which counter names the metric if an HPA goes by it.
+func Targets(agents *profile.Profile, pods []*corev1.Pod, counter func(version string) string) []Target {
 	var targets []Target
 	for _, pod := range pods {
 		if pod.Status.Phase != corev1.PodRunning || pod.Status.PodIP == "" || pod.DeletionTimestamp != nil {
@@ -25,22 +25,16 @@ func Targets(agents *profile.Profile, pods []*corev1.Pod, scaled func(version st
 		}
 		t := Target{UID: string(pod.UID), Pod: pod.Name}
 		var port string
-		agent, known := agents.Agent(pod.Labels[AgentLabel])
-		switch version := pod.Labels[VersionLabel]; {
-		case known:
+		if agent, known := agents.Agent(pod.Labels[AgentLabel]); known {
 			t.Of, t.Counter, port = agent.Name, agent.Metric.Counter, strconv.Itoa(int(agent.Port))
-		case CountsRequests(pod) && scaled(version):
-			t.Of, t.Counter, port = version, pod.Annotations[profile.AnnotationRequestsCounter], pod.Annotations[profile.AnnotationMetricsPort]
-		default:
+		} else if version := pod.Labels[VersionLabel]; version != "" {
+			t.Of, t.Counter, port = version, counter(version), pod.Annotations[profile.AnnotationMetricsPort]
+		}
+		if t.Counter == "" || port == "" {
 			continue
 		}
 		t.URL = "http://" + net.JoinHostPort(pod.Status.PodIP, port) + "/metrics"
 		targets = append(targets, t)
 	}
 	return targets
-}
-
-// CountsRequests says whether a Pod is a model server's that counts the requests it is scaled by.
-func CountsRequests(pod *corev1.Pod) bool {
-	return pod.Labels[VersionLabel] != "" && pod.Annotations[profile.AnnotationRequestsCounter] != ""
 }

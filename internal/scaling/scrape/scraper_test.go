@@ -158,7 +158,7 @@ func TestTargets(t *testing.T) {
 	server := func(version string) func(*corev1.Pod) {
 		return func(p *corev1.Pod) {
 			p.Labels[VersionLabel] = version
-			p.Annotations = map[string]string{profile.AnnotationMetricsPort: "9090", profile.AnnotationRequestsCounter: "asked_total"}
+			p.Annotations = map[string]string{profile.AnnotationMetricsPort: "9090"}
 		}
 	}
 	got := Targets(profile.Embedded(), []*corev1.Pod{
@@ -170,7 +170,7 @@ func TestTargets(t *testing.T) {
 		running("scaled", "", server("m-v1")),
 		running("at-rest", "", server("m-v2")),
 		running("uncounted", "", func(p *corev1.Pod) { p.Labels[VersionLabel] = "m-v1" }),
-	}, func(version string) bool { return version == "m-v1" })
+	}, func(version string) string { return map[string]string{"m-v1": "asked_total"}[version] })
 	want := []Target{
 		{UID: "serves", Pod: "serves", Of: "xiaoke", URL: "http://[fd00::1]:8080/metrics", Counter: "health_analysis_requests_total"},
 		{UID: "scaled", Pod: "scaled", Of: "m-v1", URL: "http://[fd00::1]:9090/metrics", Counter: "asked_total"},

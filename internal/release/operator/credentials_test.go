@@ -1,10 +1,13 @@
 package operator_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -269,6 +272,40 @@ func TestNotedCredentialsAreAppliedByTheNextOperator(t *testing.T) {
 	a.silent.Store(true) // it is proved already
 	s.start()
 	s.untilMounted("access: token username password")
+}
+
+// losing is a client whose answer to the next note of credentials is lost once it was written.
+type losing struct {
+	client.Client
+	next *atomic.Bool
+}
+
+// Patch writes, and may not say so.
+func (l losing) Patch(ctx context.Context, o client.Object, patch client.Patch, options ...client.PatchOption) error {
+	err := l.Client.Patch(ctx, o, patch, options...)
+	if err == nil && o.GetAnnotations()["suoke.life/credentials"] != "" && l.next.CompareAndSwap(true, false) {
+		return errors.New("the connection broke")
+	}
+	return err
+}
+
+func TestALostAnswerToANoteLosesNoCredentials(t *testing.T) {
+	a, from := withArtifacts(t)
+	a.push("models/digits:v1", "one")
+	var next atomic.Bool
+	s := newSystem(t, from, func(s *system) {
+		s.through = func(c client.Client) client.Client { return losing{c, &next} }
+	})
+	s.set(func(k *cluster) { k.evaluated["v1"] = passes })
+	s.secret("access", map[string]string{"token": bearer})
+	s.model(a.at)
+	s.untilMounted("")
+	next.Store(true)
+	s.edit(func(m *suokev1.AIModel) { m.Spec.Repository.SecretRef = &suokev1.SecretRef{Name: "access"} })
+	s.untilMounted("access: token username password")
+	if next.Load() {
+		t.Error("no answer was lost")
+	}
 }
 
 // attempts are those of each version, as the ModelVersions tell.

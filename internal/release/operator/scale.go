@@ -50,7 +50,7 @@ func (m *models) applyScaled(ctx context.Context, seen *observed, f frozen, id r
 		return err
 	}
 	bounds := scale{min(replicas, auto.MaxReplicas), auto.MaxReplicas, auto.TargetRequestsPerSecond}
-	return m.applyObject(ctx, seen, existing(seen.autoscalers[id]), bounds, func() (client.Object, error) {
+	return m.applyObject(ctx, seen, f, existing(seen.autoscalers[id]), bounds, func() (client.Object, error) {
 		return f.Version.Autoscaler(seen.model.Namespace, manifest.Scale{
 			Min: bounds.replicas, Max: bounds.most, RequestsPerSecond: bounds.requestsPerSecond,
 		}), nil
@@ -63,7 +63,7 @@ func (m *models) applyDeployment(ctx context.Context, seen *observed, f frozen, 
 	if replicas != nil {
 		to.replicas = *replicas
 	}
-	return m.applyObject(ctx, seen, existing(there), to, func() (client.Object, error) {
+	return m.applyObject(ctx, seen, f, existing(there), to, func() (client.Object, error) {
 		text, err := f.text()
 		d := f.Version.Deployment(seen.model.Namespace, replicas)
 		d.Annotations[annotationFrozen] = string(text)

@@ -308,6 +308,33 @@ func TestALostAnswerToANoteLosesNoCredentials(t *testing.T) {
 	}
 }
 
+// What was refused was not refused for its credentials, and the refusal is told on whatever they are.
+func TestOtherCredentialsForgiveNoRefusal(t *testing.T) {
+	a, from := withArtifacts(t)
+	a.push("models/digits:v1", "one")
+	a.push("models/digits:v2", "two")
+	s := newSystem(t, from)
+	s.set(func(k *cluster) { k.evaluated["v1"], k.evaluated["v2"], k.failing["v2"] = passes, passes, 0.5 })
+	s.model(a.at)
+	s.untilModel("v1 to serve", serving("v1"))
+	s.canary("v2", time.Minute)
+	s.want("v2")
+	returned := condition(suokev1.ConditionDegraded, metav1.ConditionTrue, suokev1.ReasonErrorRate)
+	s.untilModel("v2 to be returned", returned)
+	s.edit(func(m *suokev1.AIModel) { m.Spec.Repository.SecretRef = &suokev1.SecretRef{Name: "access"} })
+	status := s.untilModel("the Secret to be missed", func(status suokev1.AIModelStatus) bool {
+		return strings.Contains(status.Message, "there is no Secret access; write kubectl create secret")
+	})
+	if !returned(status) || status.Phase != suokev1.ModelReady || !strings.HasPrefix(status.Message, "v2 was refused: ") {
+		t.Errorf("while it is missing: %s", describe(status))
+	}
+	s.secret("access", map[string]string{"token": bearer})
+	status = s.untilModel("it to be there", func(status suokev1.AIModelStatus) bool { return !strings.Contains(status.Message, "Secret") })
+	if !returned(status) || s.attempts() != "v1 1, v2 1" {
+		t.Errorf("once it is there, with attempts %s: %s", s.attempts(), describe(status))
+	}
+}
+
 // attempts are those of each version, as the ModelVersions tell.
 func (s *system) attempts() string {
 	s.t.Helper()

@@ -65,7 +65,7 @@ func troubling(c metav1.Condition) bool {
 	default:
 		return slices.Contains([]string{
 			suokev1.ReasonUnschedulable, suokev1.ReasonPodFailing, suokev1.ReasonRouterLagging, suokev1.ReasonArtifactInvalid, suokev1.ReasonArtifactNotFound,
-			suokev1.ReasonRegistryUnreachable, suokev1.ReasonSecretNotFound, suokev1.ReasonDigestMismatch, suokev1.ReasonEvaluationError, suokev1.ReasonEvaluationFailed,
+			suokev1.ReasonRegistryUnreachable, suokev1.ReasonSecretNotFound, suokev1.ReasonSecretUnreadable, suokev1.ReasonDigestMismatch, suokev1.ReasonEvaluationError, suokev1.ReasonEvaluationFailed,
 			suokev1.ReasonProgressDeadline, suokev1.ReasonRollbackDisabled, suokev1.ReasonErrorRate, suokev1.ReasonLatency, suokev1.ReasonDisagreement, suokev1.ReasonInvalid,
 		}, c.Reason)
 	}

@@ -44,6 +44,8 @@ const (
 	// ReasonSecretNotFound says that a Secret named by the object, or by its ModelRegistry, does not exist, lacks a key, or is
 	// none that may be shown to a registry.
 	ReasonSecretNotFound = "SecretNotFound"
+	// ReasonSecretUnreadable says that the API server did not let the operator read such a Secret; the message says why.
+	ReasonSecretUnreadable = "SecretUnreadable"
 
 	// ReasonConnected says that the endpoint of a ModelRegistry answers.
 	ReasonConnected = "Connected"

@@ -134,7 +134,7 @@ func (m *models) applyVersion(ctx context.Context, seen *observed, id rollout.ID
 			"the ControllerRevision %s and its Deployment were deleted, so that version cannot be made again; release another", id)}
 		return nil
 	}
-	if err := m.applyObject(ctx, seen, existing(seen.services[id]), scale{}, func() (client.Object, error) {
+	if err := m.applyObject(ctx, seen, f, existing(seen.services[id]), scale{}, func() (client.Object, error) {
 		return f.Version.Service(seen.model.Namespace), nil
 	}); err != nil {
 		return err
@@ -157,13 +157,19 @@ func existing[T any, P interface {
 type standing struct {
 	resourceVersion string
 	scale           scale
+	// renewal is what the version was given since it was frozen, as its ControllerRevision notes it.
+	renewal string
 }
 
-// applyObject applies an object of the model, unless the same was applied before and still stands. One that is as it was
+// applyObject applies an object of a version, unless the same was applied before and still stands. One that is as it was
 // found before is not built anew to see that.
-func (m *models) applyObject(ctx context.Context, seen *observed, there client.Object, to scale, build func() (client.Object, error)) error {
-	if there != nil && seen.standing[there.GetUID()] == (standing{there.GetResourceVersion(), to}) {
-		return nil
+func (m *models) applyObject(ctx context.Context, seen *observed, f frozen, there client.Object, to scale, build func() (client.Object, error)) error {
+	var found standing
+	if there != nil {
+		found = standing{there.GetResourceVersion(), to, f.revision.Annotations[annotationCredentials]}
+		if seen.standing[there.GetUID()] == found {
+			return nil
+		}
 	}
 	wanted, err := build()
 	if err != nil {
@@ -180,7 +186,7 @@ func (m *models) applyObject(ctx context.Context, seen *observed, there client.O
 		return fmt.Errorf("applying %s: %w", wanted.GetName(), err)
 	}
 	if there != nil && there.GetAnnotations()[annotationApplied] == hash && sameScale(wanted, there) {
-		seen.standing[there.GetUID()] = standing{there.GetResourceVersion(), to}
+		seen.standing[there.GetUID()] = found
 		return nil
 	}
 	object := &unstructured.Unstructured{Object: fields}

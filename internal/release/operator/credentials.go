@@ -5,10 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	suokev1 "github.com/suoke-life/suoke/api/v1"
 	"github.com/suoke-life/suoke/internal/manifest"
@@ -20,8 +23,12 @@ import (
 // annotationCredentials of a ControllerRevision holds the credentials that its version was given after it was frozen.
 const annotationCredentials = "suoke.life/credentials" //nolint:gosec // the name of an annotation
 
-// lateStart is how long a Pod may take to come up before it is looked whether the Secret that it fetches with is there.
-const lateStart = 10 * time.Second
+const (
+	// lateStart is how long a Pod may take to fetch its version before it is looked whether the Secret that it does so with is there.
+	lateStart = 10 * time.Second
+	// secretRests is how long a Secret is not looked at again for such a Pod.
+	secretRests = 10 * time.Second
+)
 
 // renewal is what annotationCredentials holds.
 type renewal struct {
@@ -100,11 +107,8 @@ func (f frozen) reference() (ref.Reference, error) {
 // resolve asks the registry which artifact a reference names.
 func (o *Operator) resolve(ctx context.Context, reference ref.Reference, namespace string, place credentials.Place) (Artifact, error) {
 	proof, err := place.Read(ctx, o.Live, namespace)
-	if errors.Is(err, credentials.ErrMissing) {
-		return Artifact{}, &Problem{Reason: suokev1.ReasonSecretNotFound, Err: err}
-	}
 	if err != nil {
-		return Artifact{}, err
+		return Artifact{}, unread(place, err)
 	}
 	artifact, err := o.Resolver.Resolve(ctx, reference, proof)
 	if p, ours := problem(err); ours && place.Secret != "" {
@@ -113,28 +117,93 @@ func (o *Operator) resolve(ctx context.Context, reference ref.Reference, namespa
 	return artifact, err
 }
 
-// observeLate looks whether Pods that do not come up wait for their Secret: it may be gone since it opened the registry.
-func (m *models) observeLate(ctx context.Context, seen *observed) error {
-	var err error
-	if seen.unproven == nil && seen.fetching() && seen.late(seen.wanted) {
-		_, err = seen.place.Read(ctx, m.Live, seen.model.Namespace)
+// unread is why a Secret proves nothing: it is not as it should be, or could not be read. Neither stops what goes on.
+func unread(place credentials.Place, err error) *Problem {
+	switch {
+	case errors.Is(err, credentials.ErrMissing):
+		return &Problem{Reason: suokev1.ReasonSecretNotFound, Err: err}
+	case apierrors.IsForbidden(err):
+		err = fmt.Errorf("%w; let the operator's Role get secrets", err)
 	}
-	if errors.Is(err, credentials.ErrMissing) {
-		seen.unproven, err = &Problem{Reason: suokev1.ReasonSecretNotFound, Err: err}, nil
-	}
-	return err
+	return &Problem{Reason: suokev1.ReasonSecretUnreadable, Err: fmt.Errorf("%s: %w", place.Field, err)}
 }
 
-// fetching says whether Pods of the wanted version may wait for a Secret.
+// looked is what was found at a Secret, and when.
+type looked struct {
+	at      time.Time
+	problem *Problem
+}
+
+// observeLate looks whether Pods that take long to fetch their version wait for its Secret, whichever version it is: the
+// Secret may be gone since it opened the registry.
+func (m *models) observeLate(ctx context.Context, seen *observed) {
+	for _, f := range newestFirst(seen.known) {
+		if seen.late(f) {
+			seen.unproven = seen.unproven.and(m.look(ctx, seen, seen.placeOf(f)))
+		}
+	}
+}
+
+// look reads a Secret of a model, unless that was done a moment ago, and says what is wrong with it.
+func (m *models) look(ctx context.Context, seen *observed, place credentials.Place) *Problem {
+	stored, _ := m.secrets.Load(seen.model.Name)
+	known, _ := stored.(map[credentials.Place]looked)
+	if last, found := known[place]; found && seen.now.Sub(last.at) < secretRests {
+		return last.problem
+	}
+	now := map[credentials.Place]looked{}
+	for other, last := range known {
+		if seen.now.Sub(last.at) < secretRests {
+			now[other] = last
+		}
+	}
+	var wrong *Problem
+	if _, err := place.Read(ctx, m.Live, seen.model.Namespace); err != nil {
+		wrong = unread(place, err)
+	}
+	now[place] = looked{seen.now, wrong}
+	m.secrets.Store(seen.model.Name, now)
+	return wrong
+}
+
+// placeOf is where that is kept with which a version's Pods are fetched, as people find it.
+func (seen *observed) placeOf(f frozen) credentials.Place {
+	used := f.Version.Credentials
+	if rollout.ID(f.Version.ID) == seen.wanted && equality.Semantic.DeepEqual(used, mounted(seen.place)) {
+		return seen.place
+	}
+	place := credentials.Place{Field: "the credentials of " + f.Version.Version, Secret: used.Secret, Kind: credentials.Either}
+	for _, kind := range []credentials.Kind{credentials.Basic, credentials.Token} {
+		if slices.Equal(kind.Keys(), used.Keys) {
+			place.Kind = kind
+		}
+	}
+	return place
+}
+
+// fetching says whether Pods of any version may wait for a Secret.
 func (seen *observed) fetching() bool {
-	return seen.place.Secret != "" && len(seen.readyPods(seen.wanted)) < len(seen.servers(seen.wanted))
+	for _, f := range seen.known {
+		if f.Version.Credentials != nil && slices.ContainsFunc(seen.servers(rollout.ID(f.Version.ID)), fetching) {
+			return true
+		}
+	}
+	return false
 }
 
-// late says whether a Pod of the version should have come up by now.
-func (seen *observed) late(id rollout.ID) bool {
-	for _, pod := range seen.servers(id) {
-		if !podReady(pod) && seen.now.Sub(pod.CreationTimestamp.Time) > lateStart {
-			return true
+// late says whether a Pod that fetches the version with a Secret should have done so by now.
+func (seen *observed) late(f frozen) bool {
+	return f.Version.Credentials != nil && slices.ContainsFunc(seen.servers(rollout.ID(f.Version.ID)), func(pod *corev1.Pod) bool {
+		return fetching(pod) && seen.now.Sub(pod.CreationTimestamp.Time) > lateStart
+	})
+}
+
+// fetching says whether a Pod has begun to fetch its version, and has not got it. One that no node takes yet misses nothing,
+// and one whose server fails later has it.
+func fetching(pod *corev1.Pod) bool {
+	for _, s := range pod.Status.InitContainerStatuses {
+		if s.Name == manifest.FetchContainer {
+			return s.State.Terminated == nil || s.State.Terminated.ExitCode != 0
 		}
 	}
 	return false

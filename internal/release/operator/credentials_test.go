@@ -1,10 +1,13 @@
 package operator_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,6 +16,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -156,14 +160,57 @@ func TestASecretThatIsGoneIsMissedByLaterPods(t *testing.T) {
 	if err := s.client.Delete(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "access", Namespace: s.namespace}}); err != nil {
 		t.Fatal(err)
 	}
-	s.set(func(k *cluster) { k.unschedulable["v1"] = "as if it waited" })
+	s.set(func(k *cluster) { k.crashing["v1"] = "no credentials" })
 	s.edit(func(m *suokev1.AIModel) { m.Spec.Deployment.Replicas = 2 })
 	status := s.untilModel("the Secret to be missed", condition(suokev1.ConditionDegraded, metav1.ConditionTrue, suokev1.ReasonSecretNotFound))
 	if status.Phase != suokev1.ModelReady || !strings.Contains(status.Message, "there is no Secret access; write kubectl create secret") {
 		t.Errorf("while it is missing: %s", describe(status))
 	}
+	s.edit(func(m *suokev1.AIModel) { m.Spec.Version, m.Spec.Repository.SecretRef = "v9", nil })
+	s.untilModel("both to be told", func(status suokev1.AIModelStatus) bool {
+		return condition(suokev1.ConditionDegraded, metav1.ConditionTrue, suokev1.ReasonArtifactNotFound)(status) &&
+			strings.Contains(status.Message, "; the credentials of v1: there is no Secret access; write kubectl create secret")
+	})
+	s.edit(func(m *suokev1.AIModel) {
+		m.Spec.Version, m.Spec.Repository.SecretRef = "v1", &suokev1.SecretRef{Name: "access"}
+	})
 	s.secret("access", map[string]string{"token": bearer})
 	s.untilModel("it to be there", condition(suokev1.ConditionDegraded, metav1.ConditionFalse, suokev1.ReasonPromoted))
+}
+
+// keeping is a reader that lets nobody read Secrets.
+type keeping struct{ client.Reader }
+
+// Get reads anything else.
+func (k keeping) Get(ctx context.Context, key client.ObjectKey, o client.Object, options ...client.GetOption) error {
+	if _, is := o.(*corev1.Secret); is {
+		return apierrors.NewForbidden(corev1.Resource("secrets"), key.Name, errors.New("as the test wants it"))
+	}
+	return k.Reader.Get(ctx, key, o, options...)
+}
+
+func TestASecretThatCannotBeReadStopsNothingElse(t *testing.T) {
+	a, from := withArtifacts(t)
+	a.push("models/digits:v1", "one")
+	a.push("models/digits:v2", "two")
+	s := newSystem(t, from, func(s *system) {
+		s.live = func(r client.Reader) client.Reader { return keeping{r} }
+	})
+	s.set(func(k *cluster) { k.evaluated["v1"] = passes })
+	s.model(a.at)
+	s.untilModel("v1 to serve", serving("v1"))
+	s.edit(func(m *suokev1.AIModel) {
+		m.Spec.Version, m.Spec.Deployment.Replicas, m.Spec.Repository.SecretRef = "v2", 2, &suokev1.SecretRef{Name: "access"}
+	})
+	status := s.untilModel("two Pods of v1", func(status suokev1.AIModelStatus) bool {
+		return condition(suokev1.ConditionDegraded, metav1.ConditionTrue, suokev1.ReasonSecretUnreadable)(status) && status.DeploymentStatus.ReadyReplicas == 2
+	})
+	if !strings.Contains(status.Message, `repository.secretRef: reading the Secret access: secrets "access" is forbidden: as the test wants it; let the operator's Role get secrets`) {
+		t.Errorf("it says %q", status.Message)
+	}
+	s.untilEvent(modelName, suokev1.ReasonSecretUnreadable)
+	s.want("v1")
+	s.untilModel("that of v1 too", condition(suokev1.ConditionProgressing, metav1.ConditionFalse, suokev1.ReasonSecretUnreadable))
 }
 
 func TestARegistrysCredentialsAreUsedForItsModels(t *testing.T) {
@@ -269,6 +316,67 @@ func TestNotedCredentialsAreAppliedByTheNextOperator(t *testing.T) {
 	a.silent.Store(true) // it is proved already
 	s.start()
 	s.untilMounted("access: token username password")
+}
+
+// losing is a client whose answer to the next note of credentials is lost once it was written.
+type losing struct {
+	client.Client
+	next *atomic.Bool
+}
+
+// Patch writes, and may not say so.
+func (l losing) Patch(ctx context.Context, o client.Object, patch client.Patch, options ...client.PatchOption) error {
+	err := l.Client.Patch(ctx, o, patch, options...)
+	if err == nil && o.GetAnnotations()["suoke.life/credentials"] != "" && l.next.CompareAndSwap(true, false) {
+		return errors.New("the connection broke")
+	}
+	return err
+}
+
+func TestALostAnswerToANoteLosesNoCredentials(t *testing.T) {
+	a, from := withArtifacts(t)
+	a.push("models/digits:v1", "one")
+	var next atomic.Bool
+	s := newSystem(t, from, func(s *system) {
+		s.through = func(c client.Client) client.Client { return losing{c, &next} }
+	})
+	s.set(func(k *cluster) { k.evaluated["v1"] = passes })
+	s.secret("access", map[string]string{"token": bearer})
+	s.model(a.at)
+	s.untilMounted("")
+	next.Store(true)
+	s.edit(func(m *suokev1.AIModel) { m.Spec.Repository.SecretRef = &suokev1.SecretRef{Name: "access"} })
+	s.untilMounted("access: token username password")
+	if next.Load() {
+		t.Error("no answer was lost")
+	}
+}
+
+// What was refused was not refused for its credentials, and the refusal is told on whatever they are.
+func TestOtherCredentialsForgiveNoRefusal(t *testing.T) {
+	a, from := withArtifacts(t)
+	a.push("models/digits:v1", "one")
+	a.push("models/digits:v2", "two")
+	s := newSystem(t, from)
+	s.set(func(k *cluster) { k.evaluated["v1"], k.evaluated["v2"], k.failing["v2"] = passes, passes, 0.5 })
+	s.model(a.at)
+	s.untilModel("v1 to serve", serving("v1"))
+	s.canary("v2", time.Minute)
+	s.want("v2")
+	returned := condition(suokev1.ConditionDegraded, metav1.ConditionTrue, suokev1.ReasonErrorRate)
+	s.untilModel("v2 to be returned", returned)
+	s.edit(func(m *suokev1.AIModel) { m.Spec.Repository.SecretRef = &suokev1.SecretRef{Name: "access"} })
+	status := s.untilModel("the Secret to be missed", func(status suokev1.AIModelStatus) bool {
+		return strings.Contains(status.Message, "there is no Secret access; write kubectl create secret")
+	})
+	if !returned(status) || status.Phase != suokev1.ModelReady || !strings.HasPrefix(status.Message, "v2 was refused: ") {
+		t.Errorf("while it is missing: %s", describe(status))
+	}
+	s.secret("access", map[string]string{"token": bearer})
+	status = s.untilModel("it to be there", func(status suokev1.AIModelStatus) bool { return !strings.Contains(status.Message, "Secret") })
+	if !returned(status) || s.attempts() != "v1 1, v2 1" {
+		t.Errorf("once it is there, with attempts %s: %s", s.attempts(), describe(status))
+	}
 }
 
 // attempts are those of each version, as the ModelVersions tell.

@@ -104,10 +104,12 @@ func parseMemory(object *corev1.ConfigMap) (memory, error) {
 // ahead says that a later AIModel was decided upon than this one: the cache that it was read from lags.
 func (m memory) ahead(generation int64) bool { return m.generation > generation }
 
-// askedFor is a hash of what an AIModel asks for, but for what says nothing of a version: its scale, and a pause.
+// askedFor is a hash of what an AIModel asks for, but for what says nothing of a version: its scale, a pause, and with what
+// it is fetched.
 func askedFor(model *suokev1.AIModel) string {
 	spec := model.Spec.DeepCopy()
 	spec.Paused, spec.Deployment.Replicas, spec.Deployment.Autoscaling = false, 0, nil
+	spec.Repository.SecretRef, spec.RegistryRef = nil, ""
 	hash, err := hashOf(map[string]any{"spec": spec})
 	if err != nil {
 		return "" // as what was never decided upon

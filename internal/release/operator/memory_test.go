@@ -49,6 +49,8 @@ func TestOnlyALaterSpecForgives(t *testing.T) {
 		"a later one that is paused":          {generation: 6, change: func(s *suokev1.AIModelSpec) { s.Paused = true }},
 		"a later one with other replicas":     {generation: 6, change: func(s *suokev1.AIModelSpec) { s.Deployment.Replicas = 5 }},
 		"a later one with another strategy":   {generation: 6, change: func(s *suokev1.AIModelSpec) { s.Deployment.Strategy = "Canary" }, forgiven: true},
+		"a later one with another Secret":     {generation: 6, change: func(s *suokev1.AIModelSpec) { s.Repository.SecretRef = &suokev1.SecretRef{Name: "next"} }},
+		"a later one with another registry":   {generation: 6, change: func(s *suokev1.AIModelSpec) { s.RegistryRef = "next" }},
 		"an older one, from a stale cache":    {generation: 4, ahead: true},
 		"an older one that asked for another": {generation: 4, change: func(s *suokev1.AIModelSpec) { s.Version = "v1" }, ahead: true},
 	} {

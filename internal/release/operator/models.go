@@ -149,6 +149,7 @@ func (m *models) reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, 
 		m.recalled.Delete(req.Name)
 		m.parsed.Delete(req.Name)
 		m.standing.Delete(req.Name)
+		m.secrets.Delete(req.Name)
 		m.Metrics.forget(req.Name)
 		return ctrl.Result{}, nil
 	}

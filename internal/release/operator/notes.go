@@ -44,7 +44,6 @@ func (m *models) applyNotes(ctx context.Context, seen *observed) error {
 		return fmt.Errorf("noting what was found out about %s: %w", f.Version.ID, err)
 	}
 	if f.renewed {
-		m.standing.Delete(seen.model.Name) // its Deployment follows
 		m.Log.Info("credentials changed", "model", seen.model.Name, "version", f.Version.Version, "secret", seen.place.Secret)
 	}
 	if moved && seen.tag.now != "" {

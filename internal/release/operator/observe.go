@@ -33,8 +33,8 @@ type observed struct {
 	wanted rollout.ID
 	// trouble is why the wanted version could not be resolved.
 	trouble *Problem
-	// place is where the credentials for it are kept; unproven is why they do not open the registry, which keeps none of its Pods
-	// from serving.
+	// place is where the credentials for it are kept; unproven is why they do not open the registry, and what Pods of any version
+	// miss that fetch it. It keeps no Pod that is there from serving.
 	place    credentials.Place
 	unproven *Problem
 	// tag is what the tag that the wanted version was resolved from names now, if that is another artifact.
@@ -88,6 +88,7 @@ func (m *models) observe(ctx context.Context, model *suokev1.AIModel) (*observed
 	if err := m.observeWanted(ctx, seen); err != nil {
 		return nil, err
 	}
+	m.observeLate(ctx, seen)
 	seen.rebuild(m.routers.of(model.Name))
 	m.observeEvaluations(seen)
 	seen.routers = m.routers.of(model.Name)
@@ -139,7 +140,7 @@ func (m *models) observeWanted(ctx context.Context, seen *observed) error {
 	seen.wanted = rollout.ID(f.Version.ID)
 	seen.known[seen.wanted], seen.unproven = f, unproven
 	seen.tag = m.observeTag(seen.model, f, seen.place)
-	return m.observeLate(ctx, seen)
+	return nil
 }
 
 // observeRunning reads the objects of the model's versions.

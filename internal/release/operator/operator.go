@@ -79,6 +79,17 @@ func (p *Problem) Error() string { return p.Err.Error() }
 // Unwrap returns what is wrong.
 func (p *Problem) Unwrap() error { return p.Err }
 
+// and is both problems by the reason of the first; nil is none.
+func (p *Problem) and(other *Problem) *Problem {
+	switch {
+	case p == nil:
+		return other
+	case other == nil:
+		return p
+	}
+	return &Problem{Reason: p.Reason, Err: fmt.Errorf("%w; %w", p.Err, other.Err)}
+}
+
 // Operator holds what its controllers share.
 type Operator struct {
 	Config
@@ -113,6 +124,8 @@ type Operator struct {
 	parsed sync.Map
 	// standing holds of each model's objects which of their versions were found to be as they should; see applyObject.
 	standing sync.Map
+	// secrets holds what was found at those of each model's Secrets that Pods wait for; see look.
+	secrets sync.Map
 }
 
 // Register adds every controller to the manager: this is the list of them.

@@ -61,6 +61,9 @@ type system struct {
 	tagInterval time.Duration
 	// config reaches the API server with the operator's rights, if a test asks for those.
 	config *rest.Config
+	// through is what the operator writes through, and live what it reads past the cache with, where a test comes between.
+	through func(client.Client) client.Client
+	live    func(client.Reader) client.Reader
 }
 
 func newSystem(t *testing.T, before ...func(*system)) *system {
@@ -114,6 +117,12 @@ func (s *system) start() {
 		},
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Events: mgr.GetEventRecorder(operator.FieldManager),
 		Resolver: s.resolver, Recorder: s.records, Metrics: metrics, Log: log, Now: func() time.Time { return time.Now().Add(ahead) },
+	}
+	if s.through != nil {
+		op.Client = s.through(op.Client)
+	}
+	if s.live != nil {
+		op.Live = s.live(op.Live)
 	}
 	if err := op.Register(mgr); err != nil {
 		s.t.Fatal(err)

@@ -65,7 +65,7 @@ func troubling(c metav1.Condition) bool {
 	default:
 		return slices.Contains([]string{
 			suokev1.ReasonUnschedulable, suokev1.ReasonPodFailing, suokev1.ReasonRouterLagging, suokev1.ReasonArtifactInvalid, suokev1.ReasonArtifactNotFound,
-			suokev1.ReasonRegistryUnreachable, suokev1.ReasonSecretNotFound, suokev1.ReasonDigestMismatch, suokev1.ReasonEvaluationError, suokev1.ReasonEvaluationFailed,
+			suokev1.ReasonRegistryUnreachable, suokev1.ReasonSecretNotFound, suokev1.ReasonSecretUnreadable, suokev1.ReasonDigestMismatch, suokev1.ReasonEvaluationError, suokev1.ReasonEvaluationFailed,
 			suokev1.ReasonProgressDeadline, suokev1.ReasonRollbackDisabled, suokev1.ReasonErrorRate, suokev1.ReasonLatency, suokev1.ReasonDisagreement, suokev1.ReasonInvalid,
 		}, c.Reason)
 	}
@@ -146,8 +146,6 @@ func situationOf(seen *observed, made decided) situation {
 		s.stopped(suokev1.ModelPending, seen.verdict.Reason, seen.verdict.Message)
 	case seen.trouble != nil:
 		s.stopped(suokev1.ModelPending, seen.trouble.Reason, seen.trouble.Error())
-	case seen.unproven != nil && !made.Progress.UnderWay:
-		s.stopped(suokev1.ModelPending, seen.unproven.Reason, seen.unproven.Error())
 	case made.Progress.UnderWay:
 		s.phase = underWay(seen, state)
 	case isRefused:
@@ -159,6 +157,8 @@ func situationOf(seen *observed, made decided) situation {
 			s.phase = suokev1.ModelDeploying // its Pods return
 		}
 		s.reason, s.message = refusal.Reason, fmt.Sprintf("%s was refused: %s", refusal.Version, refusal.Message)
+	case seen.unproven != nil:
+		s.stopped(suokev1.ModelPending, seen.unproven.Reason, seen.unproven.Error())
 	case state.Stable == seen.wanted && s.serving:
 		s.phase = suokev1.ModelReady
 	case s.reason == suokev1.ReasonPaused:
@@ -172,7 +172,7 @@ func situationOf(seen *observed, made decided) situation {
 	if s.reason == "" {
 		s.reason, s.message = s.readyReason, s.readyMessage
 	}
-	if seen.unproven != nil && made.Progress.UnderWay {
+	if seen.unproven != nil && s.message != seen.unproven.Error() {
 		s.adds(seen.unproven.Error())
 	}
 	s.adds(seen.tag.sentence())

@@ -59,7 +59,7 @@ func (m *models) applyScaled(ctx context.Context, seen *observed, f frozen, id r
 	}
 	most := seen.scaling.MaxReplicas
 	bounds := scale{max(1, min(replicas, most)), most, seen.scaling.TargetRequestsPerSecond, seen.counter}
-	return m.applyObject(ctx, seen, existing(asked), bounds, func() (client.Object, error) {
+	return m.applyObject(ctx, seen, f, existing(asked), bounds, func() (client.Object, error) {
 		return f.Version.Autoscaler(seen.model.Namespace, manifest.Scale{
 			Min: bounds.replicas, Max: bounds.most, RequestsPerSecond: bounds.requestsPerSecond, Counter: bounds.counter,
 		}), nil
@@ -72,7 +72,7 @@ func (m *models) applyDeployment(ctx context.Context, seen *observed, f frozen, 
 	if replicas != nil {
 		to.replicas = *replicas
 	}
-	return m.applyObject(ctx, seen, existing(there), to, func() (client.Object, error) {
+	return m.applyObject(ctx, seen, f, existing(there), to, func() (client.Object, error) {
 		text, err := f.text()
 		d := f.Version.Deployment(seen.model.Namespace, replicas)
 		d.Annotations[annotationFrozen] = string(text)

@@ -301,7 +301,7 @@ func TestACandidateWaitsForWhatIsLearned(t *testing.T) {
 	seen := &observed{model: digits(), unlearned: "v2", known: map[rollout.ID]frozen{"v1": {}, "v2": {}}, evaluations: map[rollout.ID]evaluation{
 		"v1": {outcome: rollout.EvaluationPassed}, "v2": {outcome: rollout.EvaluationPassed},
 	}}
-	if o := seen.observation(); o.Versions["v2"].Evaluation.Outcome != rollout.EvaluationRunning || o.Versions["v1"].Evaluation.Outcome != rollout.EvaluationPassed {
+	if o := seen.observation(); o.Versions["v2"].Evaluation.Outcome != rollout.EvaluationPending || o.Versions["v1"].Evaluation.Outcome != rollout.EvaluationPassed {
 		t.Errorf("%+v", o.Versions)
 	}
 	seen.evaluations["v2"] = evaluation{outcome: rollout.EvaluationFailed}

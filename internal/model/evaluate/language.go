@@ -102,9 +102,9 @@ func (j *judgements) bits() (bits, bytes []float64) {
 }
 
 // measuredLanguage is the result of what the versions said; stable is nil where it is not compared with. They are compared
-// on the labelled prompts if there are any, else on the texts.
+// on the labelled prompts and on the texts, as far as there are any.
 func (c Config) measuredLanguage(own, stable *judgements) (Result, error) {
-	r := Result{Task: Language, Version: c.Version, Rows: own.rows(), Intervals: map[string]Interval{}}
+	r := Result{Task: Language, Version: c.Version, Rows: own.rows(), Texts: own.texts, Intervals: map[string]Interval{}}
 	if len(own.right) > 0 {
 		if err := r.add(Classes(own.right, own.answers(), len(own.labels))); err != nil {
 			return Result{}, err
@@ -119,11 +119,15 @@ func (c Config) measuredLanguage(own, stable *judgements) (Result, error) {
 	if stable == nil {
 		return r, nil
 	}
+	stableBits, stableBytes := stable.bits()
+	byBits := compareBits(rates(bits, bytes), rates(stableBits, stableBytes))
+	r.Comparison = &byBits
 	if len(own.right) > 0 {
+		byBits.Texts = true
 		r.Comparison = new(compareClasses(own.right, own.answers(), stable.answers()))
-	} else {
-		stableBits, stableBytes := stable.bits()
-		r.Comparison = new(compareBits(rates(bits, bytes), rates(stableBits, stableBytes)))
+		if r.mixed() {
+			r.Comparison = new(worst(*r.Comparison, byBits))
+		}
 	}
 	r.Comparison.Version = c.StableVersion
 	return r, nil

@@ -92,6 +92,22 @@ func TestALanguageModelIsEvaluatedOverTheProtocolOfItsRuntime(t *testing.T) {
 	}
 }
 
+func TestAStatusCountsLabelledPromptsAndTexts(t *testing.T) {
+	s := newTextSystem(t)
+	s.set(func(k *cluster) {
+		k.evaluated["v1"] = result(evaluate.Result{Task: evaluate.Language, Rows: 2020, Texts: 2000, Metrics: evaluate.Metrics{Accuracy: new(0.95), BitsPerByte: new(0.8)}})
+	})
+	s.model(asLanguageModel)
+	status := s.untilModel("v1 to serve", serving("v1"))
+	if r := status.ValidationResults; r == nil || r.Rows != 2020 || r.Texts != 2000 {
+		t.Errorf("validation results: %s", text(r))
+	}
+	validated := meta.FindStatusCondition(status.Conditions, suokev1.ConditionValidated)
+	if want := "bitsPerByte 0.800 on 2000 texts holds against 0.9"; validated == nil || validated.Message != want {
+		t.Errorf("Validated is %+v\nwant %q", validated, want)
+	}
+}
+
 // The time that a release has to get ready is not that of an evaluation, which says by itself when it takes too long.
 func TestAnEvaluationThatRunsOutlivesTheDeadline(t *testing.T) {
 	const deadline = 4 * time.Second

@@ -343,6 +343,28 @@ func TestDisagreementThatIsAllowed(t *testing.T) {
 	}
 }
 
+// Where a data set has labelled prompts and texts, what differed is a share of those that were compared.
+func TestDisagreementIsAShareOfWhatWasCompared(t *testing.T) {
+	stable := frozen{}
+	stable.Version.Version = "v1"
+	var how suokev1.ModelVersionSpec
+	how.CanaryDeployment.ShadowPercentage = 10
+	allowed := func(c evaluate.Comparison) float64 {
+		c.Version = "v1"
+		seen := &observed{
+			memory: memory{state: rollout.State{Stable: "id1"}}, known: map[rollout.ID]frozen{"id1": stable},
+			evaluations: map[rollout.ID]evaluation{"id2": {record: &record{Result: &evaluate.Result{Rows: 10_100, Texts: 10_000, Comparison: &c}}}},
+		}
+		return seen.allowedDisagreement("id2", how)
+	}
+	if got := allowed(evaluate.Comparison{Differ: new(int32(1000)), Texts: true}); got < 0.2 || got > 0.25 {
+		t.Errorf("%v is allowed where a tenth of the texts differ", got)
+	}
+	if got := allowed(evaluate.Comparison{Differ: new(int32(10))}); got < 0.2 || got > 0.36 {
+		t.Errorf("%v is allowed where a tenth of the labelled prompts differ", got)
+	}
+}
+
 func TestStepsToReplay(t *testing.T) {
 	for sentence, c := range map[string]struct {
 		policy rollout.Policy

@@ -403,6 +403,10 @@ type ValidationResults struct {
 	// Rows of the data set that were asked.
 	// +optional
 	Rows int32 `json:"rows,omitempty"`
+	// Texts are how many of them are texts, of a language model: bitsPerByte stands on these, and the measures of classes on
+	// the others, which are labelled prompts.
+	// +optional
+	Texts int32 `json:"texts,omitempty"`
 	// ModelDigest, DatasetDigest and Runtime are what the result is bound to.
 	// +optional
 	ModelDigest string `json:"modelDigest,omitempty"`
@@ -457,6 +461,10 @@ type Comparison struct {
 	Differ *int32 `json:"differ,omitempty"`
 	// PValue is the exact two-sided probability of a split at least as uneven if both were alike (McNemar).
 	PValue float64 `json:"pValue"`
+	// Texts says that it is of the texts, where the rows are labelled prompts too: it is of the kind on which the candidate
+	// did worse.
+	// +optional
+	Texts bool `json:"texts,omitempty"`
 }
 
 // Artifact is a resolved model.

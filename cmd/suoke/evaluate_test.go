@@ -193,7 +193,7 @@ func TestALanguageModelIsEvaluatedOnPushedLines(t *testing.T) {
 	metrics.BitsPerByte = new(2.)
 	intervals["bitsPerByte"] = evaluate.Interval{Low: 2, High: 2}
 	want := evaluate.Result{
-		Task: evaluate.Language, Version: "v2", Rows: 3, Metrics: metrics, Intervals: intervals, DatasetDigest: digest,
+		Task: evaluate.Language, Version: "v2", Rows: 3, Texts: 1, Metrics: metrics, Intervals: intervals, DatasetDigest: digest,
 		Comparison: &evaluate.Comparison{Version: "v1", PValue: 1, Differ: new(int32(0))},
 	}
 	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b float64) bool { return math.Abs(a-b) < 1e-12 })); diff != "" {

@@ -69,7 +69,7 @@ the operator may be killed at any time. Of several replicas one leads.`,
 	cmd.Flags().StringVar(&o.imageTag, "image-tag", "dev", "tag of the images of the system")
 	cmd.Flags().StringVar(&o.routerService, "router-service", "model-router", "Service of the routers")
 	cmd.Flags().IntVar(&o.routerPort, "router-port", 8081, "admin port of the routers' Pods")
-	cmd.Flags().DurationVar(&o.deadline, "progress-deadline", 10*time.Minute, "time from the start of a release to a ready, evaluated version")
+	cmd.Flags().DurationVar(&o.deadline, "progress-deadline", 10*time.Minute, "time for a version's Pods to be ready and its evaluation to begin, and after it for those of its first weight")
 	cmd.Flags().DurationVar(&o.tagInterval, "tag-interval", 5*time.Minute, "time between two looks at the tag that a version was resolved from (0: none)")
 	cmd.Flags().StringVar(&o.profileFile, "profile-file", "", "agents.yaml to use in place of the built-in one")
 	cmd.Flags().StringVar(&o.runtimesFile, "runtimes-file", "", "runtimes.yaml to use in place of the built-in one")

@@ -23,9 +23,13 @@ type Evaluation struct {
 	Task string
 }
 
+// evaluationSeconds bound an evaluation's Job: the 25 minutes of `suoke evaluate --timeout`, and 15 more for its Pod to come up,
+// so that the evaluation itself says how far it came.
+const evaluationSeconds = 40 * 60
+
 // Job runs an evaluation once; whether to run it again is the operator's to say.
 func (v Version) Job(namespace string, e Evaluation) *batchv1.Job {
-	none, once, deadline, keep := int32(0), int32(1), int64(1800), int32(3600)
+	none, once, deadline, keep := int32(0), int32(1), int64(evaluationSeconds), int32(3600)
 	args := []string{
 		"evaluate", "--endpoint=" + e.Endpoint, "--name=" + v.Model, "--dataset=" + e.Dataset, "--task=" + e.Task,
 		"--model-digest=" + v.Digest, "--runtime=" + v.Template.Image,

@@ -52,6 +52,22 @@ func compareBits(candidate, stable []float64) Comparison {
 	return compareNumbers(make([]float64, len(candidate)), candidate, stable)
 }
 
+// worst of two comparisons is the one that says more against the candidate, or less for it; the first where they say the same.
+func worst(a, b Comparison) Comparison {
+	if b.favour() < a.favour() {
+		return b
+	}
+	return a
+}
+
+// favour rises from 0, all against the candidate, over 1, nothing either way, to 2.
+func (c Comparison) favour() float64 {
+	if c.StableOnly > c.CandidateOnly {
+		return c.PValue
+	}
+	return 2 - c.PValue
+}
+
 // apart says whether two numbers are further from each other than rounding explains.
 func apart(a, b float64) bool {
 	return math.Abs(a-b) > max(nearZero, tolerance*max(math.Abs(a), math.Abs(b)))

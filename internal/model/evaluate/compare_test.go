@@ -50,6 +50,36 @@ func TestEvenSplitIsExact(t *testing.T) {
 	})
 }
 
+// ofTexts is a comparison of texts.
+func ofTexts(candidateOnly, stableOnly int32) Comparison {
+	return Comparison{CandidateOnly: candidateOnly, StableOnly: stableOnly, PValue: evenSplit(candidateOnly, stableOnly), Texts: true}
+}
+
+func TestOfTwoComparisonsTheWorseIsTold(t *testing.T) {
+	ofPrompts := func(candidateOnly, stableOnly int32) Comparison {
+		c := ofTexts(candidateOnly, stableOnly)
+		c.Texts = false
+		return c
+	}
+	for sentence, c := range map[string]struct {
+		prompts, texts Comparison
+		want           bool
+	}{
+		"worse on texts alone":           {ofPrompts(5, 5), ofTexts(2, 20), true},
+		"worse on texts, good on labels": {ofPrompts(20, 2), ofTexts(4, 5), true},
+		"worse on labels alone":          {ofPrompts(0, 8), ofTexts(30, 2), false},
+		"worse on both, more on texts":   {ofPrompts(1, 8), ofTexts(2, 20), true},
+		"worse on both, more on labels":  {ofPrompts(2, 20), ofTexts(1, 8), false},
+		"better on both, less on texts":  {ofPrompts(20, 2), ofTexts(8, 1), true},
+		"better on both, less on labels": {ofPrompts(8, 1), ofTexts(20, 2), false},
+		"alike on both":                  {ofPrompts(1, 1), ofTexts(7, 7), false},
+	} {
+		if got := worst(c.prompts, c.texts); got.Texts != c.want {
+			t.Errorf("%s: %+v", sentence, got)
+		}
+	}
+}
+
 func TestOnlyRowsThatDifferCount(t *testing.T) {
 	classes := compareClasses([]int{0, 1, 2, 3, 4}, []int{0, 1, 0, 0, 4}, []int{0, 0, 2, 1, 0})
 	if classes.CandidateOnly != 2 || classes.StableOnly != 1 || classes.PValue != 1 {

@@ -26,6 +26,12 @@ const (
 	attempts = 5
 )
 
+// patience with a server: how long it may take to be ready, and the attempts at one question.
+type patience struct {
+	ready    time.Duration
+	attempts int
+}
+
 // refusedError is an answer other than 200.
 type refusedError struct {
 	code int
@@ -52,14 +58,15 @@ type server struct {
 	// base is the URL that the paths of requests are appended to.
 	base string
 	// within is the longest wait for one answer.
-	within time.Duration
-	client *http.Client
-	log    *slog.Logger
+	within   time.Duration
+	patience patience
+	client   *http.Client
+	log      *slog.Logger
 }
 
 // await waits until a path is answered with 200, which says that the model is ready.
-func (s *server) await(ctx context.Context, patience time.Duration, path string) (text []byte, err error) {
-	waiting, cancel := context.WithTimeout(ctx, patience)
+func (s *server) await(ctx context.Context, path string) (text []byte, err error) {
+	waiting, cancel := context.WithTimeout(ctx, s.patience.ready)
 	defer cancel()
 	err = s.repeat(waiting, math.MaxInt, func(err error) bool { return codeOf(err) != http.StatusNotFound }, func() error {
 		text, err = s.exchange(waiting, http.MethodGet, path, nil)
@@ -73,7 +80,7 @@ func (s *server) await(ctx context.Context, patience time.Duration, path string)
 
 // ask asks, and asks again where no answer came.
 func (s *server) ask(ctx context.Context, method, path string, body []byte) (text []byte, err error) {
-	err = s.repeat(ctx, attempts, func(err error) bool {
+	err = s.repeat(ctx, s.patience.attempts, func(err error) bool {
 		code := codeOf(err)
 		return code == 0 || code == http.StatusTooManyRequests
 	}, func() error {

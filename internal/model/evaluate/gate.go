@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// significance is the p-value of the paired comparison below which a version counts as worse than stable.
+// significance is the p-value of the paired comparison below which a version counts as worse than stable; half of it where two
+// kinds of rows are compared, so that the two together find what is chance as seldom as one (Bonferroni).
 const significance = 0.05
 
 // Gate says whether a result holds against limits and stable, and why, in a sentence. The point estimate is held against
@@ -34,20 +35,42 @@ func Gate(r Result, limits Metrics) (passed bool, message string) {
 	}
 	against = append(against, r.unmeasured(limits)...)
 	if c := r.Comparison; c != nil {
-		if c.worse() {
+		if c.worse(r) {
 			against = append(against, c.say(r))
 		} else {
 			favour = append(favour, c.say(r))
 		}
 	}
 	if len(against) > 0 {
-		return false, fmt.Sprintf("%s; on %d rows", strings.Join(against, "; "), r.Rows)
+		return false, strings.Join(against, "; ") + r.asked()
 	}
 	if len(favour) == 0 {
-		return true, fmt.Sprintf("no limits are set, so %s on %d rows is enough", r.summary(), r.Rows)
+		return true, fmt.Sprintf("no limits are set, so %s is enough", r.summary())
 	}
-	return true, fmt.Sprintf("%s; on %d rows", strings.Join(favour, "; "), r.Rows)
+	return true, strings.Join(favour, "; ") + r.asked()
 }
+
+// asked ends a sentence with how many rows it stands on, where that is one number.
+func (r Result) asked() string {
+	if r.mixed() {
+		return ""
+	}
+	return fmt.Sprintf("; on %d rows", r.Rows)
+}
+
+// on says how many rows a measure of a mixed data set stands on.
+func (r Result) on(m measure) string {
+	switch {
+	case !r.mixed():
+		return ""
+	case slices.Contains(m.tasks, Classification):
+		return " on " + counted(r.Rows-r.Texts, "labelled prompt")
+	default:
+		return " on " + counted(r.Texts, "text")
+	}
+}
+
+func counted(n int, what string) string { return fmt.Sprintf("%d %s", n, plural(n, what)) }
 
 // Misplaced says which limits do not belong to the task, and which do; nothing where all do.
 func Misplaced(task Task, limits Metrics) string {
@@ -111,6 +134,7 @@ func (m measure) judge(r Result, value, limit float64) (holds bool, why string) 
 	if i, known := r.Intervals[m.name]; known {
 		said += fmt.Sprintf(" (95 %% interval %s–%s)", number(i.Low), number(i.High))
 	}
+	said += r.on(m)
 	side := "above"
 	holds = value <= limit
 	if m.least {
@@ -124,37 +148,56 @@ func (m measure) judge(r Result, value, limit float64) (holds bool, why string) 
 }
 
 // worse says whether stable did better by more than chance.
-func (c Comparison) worse() bool { return c.StableOnly > c.CandidateOnly && c.PValue < significance }
+func (c Comparison) worse(r Result) bool {
+	return c.StableOnly > c.CandidateOnly && c.significant(r)
+}
+
+func (c Comparison) significant(r Result) bool {
+	if r.mixed() {
+		return c.PValue < significance/2
+	}
+	return c.PValue < significance
+}
 
 func (c Comparison) say(r Result) string {
-	did, test := "was right", "McNemar's exact test"
+	did, test, rows, on := "was right", "McNemar's exact test", "rows", ""
+	if r.mixed() {
+		rows = "labelled prompts"
+		if c.Texts {
+			rows = "texts"
+		}
+		on = fmt.Sprintf(" on %d %s", r.Compared(), rows)
+	}
 	switch {
 	case r.Task == Regression:
 		did, test = "came closer", "exact sign test"
-	case r.Task == Language && r.Metrics.Accuracy == nil:
+	case r.Task == Language && (c.Texts || r.Metrics.Accuracy == nil):
 		did, test = "needed fewer bits", "exact sign test"
 	}
-	counts := fmt.Sprintf("of the rows where they differ stable %s alone %s on %d and the candidate on %d (%s, p = %s)",
-		c.Version, did, c.StableOnly, c.CandidateOnly, test, probability(c.PValue))
+	counts := fmt.Sprintf("of the %s where they differ stable %s alone %s on %d and the candidate on %d (%s, p = %s)",
+		rows, c.Version, did, c.StableOnly, c.CandidateOnly, test, probability(c.PValue))
 	switch {
-	case c.worse():
-		return "worse than stable: " + counts
-	case c.PValue < significance:
-		return "better than stable: " + counts
+	case c.worse(r):
+		return "worse than stable" + on + ": " + counts
+	case c.significant(r):
+		return "better than stable" + on + ": " + counts
 	default:
-		return "not distinguishable from stable: " + counts
+		return "not distinguishable from stable" + on + ": " + counts
 	}
 }
 
-// summary names the measures of a result.
+// summary names the measures of a result, and what they stand on.
 func (r Result) summary() string {
 	var all []string
 	for _, m := range measures() {
 		if value := m.of(r.Metrics); value != nil {
-			all = append(all, m.name+" "+number(*value))
+			all = append(all, m.name+" "+number(*value)+r.on(m))
 		}
 	}
-	return list(all)
+	if r.mixed() {
+		return list(all)
+	}
+	return fmt.Sprintf("%s on %d rows", list(all), r.Rows)
 }
 
 // list joins words as a sentence does.

@@ -46,6 +46,13 @@ func prompted() evaluate.Result {
 	}
 }
 
+// mixed is a language model on labelled prompts and on a hundred times as many texts, compared on one of the two.
+func mixed(texts bool, candidateOnly, stableOnly int32, p float64) evaluate.Result {
+	r := against(told(), candidateOnly, stableOnly, p)
+	r.Rows, r.Texts, r.Metrics.Accuracy, r.Comparison.Texts = 2020, 2000, new(0.9), texts
+	return r
+}
+
 func against(r evaluate.Result, candidateOnly, stableOnly int32, p float64) evaluate.Result {
 	r.Comparison = &evaluate.Comparison{Version: "v2.0.0", CandidateOnly: candidateOnly, StableOnly: stableOnly, PValue: p}
 	return r
@@ -153,6 +160,36 @@ func TestGateSaysWhyAndByHowMuch(t *testing.T) {
 			evaluate.Metrics{BitsPerByte: new(1.)},
 			false,
 			`bitsPerByte cannot be measured on this data set: it has no text; write accuracy, precision, recall or f1Score, or push it under a new tag with lines {"text": "…"}; on 40 rows`,
+		},
+		"labelled prompts and texts": {
+			mixed(false, 3, 4, 1),
+			evaluate.Metrics{Accuracy: new(0.85), BitsPerByte: new(0.9)},
+			false,
+			"bitsPerByte 0.912 (95 % interval 0.900–0.930) on 2000 texts is above 0.9 by 0.012",
+		},
+		"both held": {
+			mixed(false, 3, 4, 1),
+			evaluate.Metrics{Accuracy: new(0.85), BitsPerByte: new(1.)},
+			true,
+			"accuracy 0.900 on 20 labelled prompts holds against 0.85; bitsPerByte 0.912 (95 % interval 0.900–0.930) on 2000 texts holds against 1; not distinguishable from stable on 20 labelled prompts: of the labelled prompts where they differ stable v2.0.0 alone was right on 4 and the candidate on 3 (McNemar's exact test, p = 1.000)",
+		},
+		"both, without limits and a stable": {
+			evaluate.Result{Task: evaluate.Language, Rows: 21, Texts: 1, Metrics: evaluate.Metrics{Accuracy: new(0.9), BitsPerByte: new(0.9)}},
+			evaluate.Metrics{},
+			true,
+			"no limits are set, so accuracy 0.900 on 20 labelled prompts and bitsPerByte 0.900 on 1 text is enough",
+		},
+		"more bits than stable, beside labelled prompts": {
+			mixed(true, 2, 20, 0.000121),
+			evaluate.Metrics{Accuracy: new(0.85), BitsPerByte: new(1.)},
+			false,
+			"worse than stable on 2000 texts: of the texts where they differ stable v2.0.0 alone needed fewer bits on 20 and the candidate on 2 (exact sign test, p = 0.0001)",
+		},
+		"what one of two comparisons shows by chance": {
+			mixed(true, 5, 15, 0.0414),
+			evaluate.Metrics{},
+			true,
+			"not distinguishable from stable on 2000 texts: of the texts where they differ stable v2.0.0 alone needed fewer bits on 15 and the candidate on 5 (exact sign test, p = 0.041)",
 		},
 		"more bits than stable": {
 			against(told(), 2, 20, 0.000121),

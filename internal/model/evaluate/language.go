@@ -6,12 +6,11 @@ import (
 	"math"
 	"net/http"
 	"strings"
-	"time"
 )
 
 // runLanguage asks how likely the model finds the passages of the data set, and measures that.
 func (c Config) runLanguage(ctx context.Context, client *http.Client) (Result, error) {
-	candidate, err := c.meetCompleter(ctx, client, c.Endpoint, readyWithin)
+	candidate, err := c.meetCompleter(ctx, client, c.Endpoint, ofCandidate)
 	if err != nil {
 		return Result{}, c.candidate(err)
 	}
@@ -22,7 +21,7 @@ func (c Config) runLanguage(ctx context.Context, client *http.Client) (Result, e
 	own, ask := &judgements{lines: d, completer: candidate}, (func(context.Context, int, int) error)(nil)
 	others := &judgements{lines: d}
 	if c.StableEndpoint != "" {
-		if others.completer, err = c.meetCompleter(ctx, client, c.StableEndpoint, stableWithin); err != nil {
+		if others.completer, err = c.meetCompleter(ctx, client, c.StableEndpoint, ofStable); err != nil {
 			c.leftOut(ctx, err.Error())
 		} else {
 			ask = others.ask
@@ -38,12 +37,12 @@ func (c Config) runLanguage(ctx context.Context, client *http.Client) (Result, e
 	return c.measuredLanguage(own, others)
 }
 
-func (c Config) meetCompleter(ctx context.Context, client *http.Client, endpoint string, patience time.Duration) (*completer, error) {
+func (c Config) meetCompleter(ctx context.Context, client *http.Client, endpoint string, with patience) (*completer, error) {
 	if err := checkAddress(endpoint, c.Model); err != nil {
 		return nil, err
 	}
-	s := &completer{server{strings.TrimSuffix(endpoint, "/"), completedWithin, client, c.Log}, c.Model}
-	return s, s.meet(ctx, patience)
+	s := &completer{server{strings.TrimSuffix(endpoint, "/"), completedWithin, with, client, c.Log}, c.Model}
+	return s, s.meet(ctx)
 }
 
 // judgements are the likelihoods that one version gave to the passages.
@@ -103,9 +102,9 @@ func (j *judgements) bits() (bits, bytes []float64) {
 }
 
 // measuredLanguage is the result of what the versions said; stable is nil where it is not compared with. They are compared
-// on the labelled prompts if there are any, else on the texts.
+// on the labelled prompts and on the texts, as far as there are any.
 func (c Config) measuredLanguage(own, stable *judgements) (Result, error) {
-	r := Result{Task: Language, Version: c.Version, Rows: own.rows(), Intervals: map[string]Interval{}}
+	r := Result{Task: Language, Version: c.Version, Rows: own.rows(), Texts: own.texts, Intervals: map[string]Interval{}}
 	if len(own.right) > 0 {
 		if err := r.add(Classes(own.right, own.answers(), len(own.labels))); err != nil {
 			return Result{}, err
@@ -120,11 +119,15 @@ func (c Config) measuredLanguage(own, stable *judgements) (Result, error) {
 	if stable == nil {
 		return r, nil
 	}
+	stableBits, stableBytes := stable.bits()
+	byBits := compareBits(rates(bits, bytes), rates(stableBits, stableBytes))
+	r.Comparison = &byBits
 	if len(own.right) > 0 {
+		byBits.Texts = true
 		r.Comparison = new(compareClasses(own.right, own.answers(), stable.answers()))
-	} else {
-		stableBits, stableBytes := stable.bits()
-		r.Comparison = new(compareBits(rates(bits, bytes), rates(stableBits, stableBytes)))
+		if r.mixed() {
+			r.Comparison = new(worst(*r.Comparison, byBits))
+		}
 	}
 	r.Comparison.Version = c.StableVersion
 	return r, nil

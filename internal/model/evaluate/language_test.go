@@ -195,9 +195,17 @@ func TestLanguageModelsAreComparedOnTheSameLines(t *testing.T) {
 			strings.Repeat(labelled("cb", "b"), 6) + labelled("cb", "a"),
 			evaluate.Comparison{CandidateOnly: 6, StableOnly: 1, Differ: new(int32(7)), PValue: 2 * 8. / 128},
 		},
-		"labelled prompts, where there are both": {
+		"labelled prompts, where there are both and they say the same": {
 			text("abab") + labelled("cb", "b") + labelled("ca", "a"),
 			evaluate.Comparison{CandidateOnly: 1, Differ: new(int32(1)), PValue: 1},
+		},
+		"texts, where the candidate needs more bits and is right as often": {
+			strings.Repeat(text("abab"), 8) + labelled("cb", "b") + labelled("ca", "a"),
+			evaluate.Comparison{StableOnly: 8, Differ: new(int32(8)), PValue: 2. / 256, Texts: true},
+		},
+		"labelled prompts, where it does well on texts": {
+			strings.Repeat(text("aaaa"), 8) + labelled("cb", "a") + labelled("ca", "b"),
+			evaluate.Comparison{StableOnly: 1, Differ: new(int32(1)), PValue: 1},
 		},
 	} {
 		t.Run(sentence, func(t *testing.T) {

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 )
 
 const (
@@ -58,8 +57,8 @@ type inferrer struct {
 }
 
 // meet waits until the model is ready, and asks what its numbers mean.
-func (s *inferrer) meet(ctx context.Context, patience time.Duration) error {
-	if _, err := s.await(ctx, patience, "/ready"); err != nil {
+func (s *inferrer) meet(ctx context.Context) error {
+	if _, err := s.await(ctx, "/ready"); err != nil {
 		return err
 	}
 	text, err := s.ask(ctx, http.MethodGet, "", nil)

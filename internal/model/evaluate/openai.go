@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 )
 
 const (
@@ -68,8 +67,8 @@ type completer struct {
 }
 
 // meet waits until the server lists its models, and checks that it has the one.
-func (s *completer) meet(ctx context.Context, patience time.Duration) error {
-	text, err := s.await(ctx, patience, pathModels)
+func (s *completer) meet(ctx context.Context) error {
+	text, err := s.await(ctx, pathModels)
 	switch {
 	case codeOf(err) == http.StatusNotFound:
 		return wrong("%v at %s, so it does not speak the protocol %s; choose a runtime that does, or write the protocol that it speaks", err, pathModels, OpenAI)

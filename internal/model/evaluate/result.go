@@ -63,7 +63,8 @@ type Interval struct {
 	High float64 `json:"high"`
 }
 
-// Comparison is a paired comparison of two versions on the same rows.
+// Comparison is a paired comparison of two versions on the same rows. Where these are labelled prompts and texts it is that of
+// the kind on which the candidate did worse: where p is the smaller against it, or else the greater for it.
 type Comparison struct {
 	// Version compared with.
 	Version string `json:"version"`
@@ -75,13 +76,17 @@ type Comparison struct {
 	Differ *int32 `json:"differ,omitempty"`
 	// PValue is the exact two-sided probability of a split at least as uneven if both were alike.
 	PValue float64 `json:"pValue"`
+	// Texts says that texts were compared, where the rows are labelled prompts too.
+	Texts bool `json:"texts,omitempty"`
 }
 
 // Result is one evaluation. Error is set, and the measures are absent, where it could not be carried out.
 type Result struct {
-	Task    Task    `json:"task,omitempty"`
-	Version string  `json:"version,omitempty"`
-	Rows    int     `json:"rows"`
+	Task    Task   `json:"task,omitempty"`
+	Version string `json:"version,omitempty"`
+	Rows    int    `json:"rows"`
+	// Texts are how many of a language model's rows are texts; the others are labelled prompts.
+	Texts   int     `json:"texts,omitempty"`
 	Metrics Metrics `json:"metrics"`
 	// Intervals are 95 % intervals by the metric's name.
 	Intervals map[string]Interval `json:"intervals,omitempty"`
@@ -91,6 +96,21 @@ type Result struct {
 	Runtime       string      `json:"runtime,omitempty"`
 	Comparison    *Comparison `json:"comparison,omitempty"`
 	Error         string      `json:"error,omitempty"`
+}
+
+// mixed says whether the rows are of two kinds, each with measures of its own.
+func (r Result) mixed() bool { return r.Texts > 0 && r.Texts < r.Rows }
+
+// Compared is how many rows the comparison is of.
+func (r Result) Compared() int {
+	switch {
+	case !r.mixed() || r.Comparison == nil:
+		return r.Rows
+	case r.Comparison.Texts:
+		return r.Texts
+	default:
+		return r.Rows - r.Texts
+	}
 }
 
 // add takes in what was measured, or why it could not be.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"time"
@@ -13,9 +14,12 @@ import (
 
 const (
 	// readyWithin is how long a candidate that has just started may take to be ready; stableWithin how long a stable that
-	// serves may not answer before it is left out.
+	// serves may not answer before it is left out, or stableSlower times as long as the candidate took for the same
+	// questions if that is longer. stableShare is the part of the time, one in so many, that it may use in all.
 	readyWithin  = 2 * time.Minute
 	stableWithin = 10 * time.Second
+	stableSlower = 2
+	stableShare  = 3
 	// batchRows and batchNumbers bound one question: a stable answers its users at the same time, and a server takes only
 	// so large a body.
 	batchRows    = 32
@@ -42,6 +46,13 @@ type Config struct {
 	Transport http.RoundTripper
 	Log       *slog.Logger
 }
+
+// ofCandidate and ofStable are the patience with the two: the evaluation is the candidate's, and is not held up by a stable
+// that does not answer.
+var (
+	ofCandidate = patience{ready: readyWithin, attempts: attempts} //nolint:gochecknoglobals // never written to
+	ofStable    = patience{ready: stableWithin, attempts: 1}       //nolint:gochecknoglobals // never written to
+)
 
 // Run asks every row of the data set and measures the answers. What the result is bound to is the caller's to fill in.
 func Run(ctx context.Context, c Config) (Result, error) {
@@ -79,19 +90,22 @@ type questions struct {
 // it fails it is left out.
 func (c Config) interview(ctx context.Context, q questions, candidate, stable func(ctx context.Context, first, rows int) error) (compared bool, err error) {
 	c.Log.InfoContext(ctx, "asking", "endpoint", c.Endpoint, q.unit, q.total, "compared", stable != nil)
-	tenths := 0
+	tenths, beside := 0, guest{ask: stable, left: math.MaxInt64}
+	if end, bounded := ctx.Deadline(); bounded {
+		beside.left = time.Until(end) / stableShare
+	}
 	for first := 0; first < q.total; {
-		rows := q.batch(first)
+		rows, began := q.batch(first), time.Now()
 		if err := candidate(ctx, first, rows); err != nil {
 			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 				err = fmt.Errorf("the time for the evaluation was up after %d of %d %s; push a smaller data set: %w", first, q.total, q.unit, err)
 			}
 			return false, err
 		}
-		if stable != nil {
-			if err := stable(ctx, first, rows); err != nil {
+		if beside.ask != nil {
+			if err := beside.answer(ctx, first, rows, time.Since(began)); err != nil {
 				c.leftOut(ctx, err.Error())
-				stable = nil
+				beside.ask = nil
 			}
 		}
 		first += rows
@@ -100,7 +114,32 @@ func (c Config) interview(ctx context.Context, q questions, candidate, stable fu
 			c.Log.InfoContext(ctx, "asked", q.unit, first, "of", q.total)
 		}
 	}
-	return stable != nil, nil
+	return beside.ask != nil, nil
+}
+
+// guest is stable in an interview.
+type guest struct {
+	ask func(ctx context.Context, first, rows int) error
+	// left is what is left of its share of the time.
+	left time.Duration
+}
+
+// answer asks stable what the candidate took so long for.
+func (g *guest) answer(ctx context.Context, first, rows int, took time.Duration) error {
+	limit := min(max(stableWithin, stableSlower*took), g.left)
+	asking, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	began := time.Now()
+	err := g.ask(asking, first, rows)
+	g.left -= time.Since(began)
+	switch {
+	case err == nil || !errors.Is(err, context.DeadlineExceeded):
+		return err
+	case g.left <= 0:
+		return fmt.Errorf("its share of the time, one part of %d, is used up: %w", stableShare, err)
+	default:
+		return fmt.Errorf("it is too slow: %w", err)
+	}
 }
 
 func (c Config) client() (client *http.Client, done func()) {

@@ -541,6 +541,84 @@ func TestItDoesNotWaitForEver(t *testing.T) {
 	})
 }
 
+// A stable that does not answer costs the candidate's evaluation little of its time.
+func TestAStableThatHangsIsLeftOutSoon(t *testing.T) {
+	inner := larger().server(t)
+	for sentence, x := range map[string]struct {
+		task evaluate.Task
+		// table is what is asked, one batch after another.
+		table   string
+		server  http.Handler
+		waits   time.Duration // of the candidate at each question
+		hangs   func(path string) bool
+		stable  time.Duration // and of stable, which hangs where that is 0
+		longest time.Duration
+		want    string
+	}{
+		"at its metadata": {
+			evaluate.Classification, "a,b,label\n" + strings.Repeat("2,1,0\n", 320), inner, time.Second,
+			func(path string) bool { return path == "/v2/models/m" }, 0, 20 * time.Second, "context deadline exceeded",
+		},
+		"at rows": {
+			evaluate.Classification, "a,b,label\n" + strings.Repeat("2,1,0\n", 320), inner, time.Second,
+			func(path string) bool { return strings.HasSuffix(path, "/infer") }, 0, 20 * time.Second, "it is too slow",
+		},
+		"at texts": {
+			evaluate.Language, strings.Repeat(text("aab"), 320), halves(), time.Minute,
+			func(path string) bool { return path == "/v1/completions" }, 0, 12 * time.Minute, "it is too slow",
+		},
+		"in all": {
+			evaluate.Language, strings.Repeat(text("aab"), 320), halves(), 90 * time.Second,
+			func(path string) bool { return path == "/v1/completions" }, 110 * time.Second, 24 * time.Minute, "its share of the time, one part of 3, is used up",
+		},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, log := config(t, x.task, "http://candidate", x.table)
+				c.StableEndpoint, c.StableVersion = "http://stable", "v1"
+				after := func(r *http.Request, wait time.Duration) (*http.Response, error) {
+					select {
+					case <-time.After(wait):
+						return answered(x.server, r)
+					case <-r.Context().Done():
+						return nil, r.Context().Err()
+					}
+				}
+				c.Transport = wire{
+					"candidate": func(r *http.Request) (*http.Response, error) {
+						if r.Method == http.MethodPost {
+							return after(r, x.waits)
+						}
+						return answered(x.server, r)
+					},
+					"stable": func(r *http.Request) (*http.Response, error) {
+						switch {
+						case x.hangs(r.URL.Path) && x.stable == 0:
+							return after(r, 24*time.Hour)
+						case x.hangs(r.URL.Path):
+							return after(r, x.stable)
+						}
+						return answered(x.server, r)
+					},
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), 25*time.Minute)
+				defer cancel()
+				start := time.Now()
+				r, err := evaluate.Run(ctx, c)
+				if err != nil || r.Comparison != nil || r.Rows != 320 {
+					t.Errorf("%+v, %v", r, err)
+				}
+				if took := time.Since(start); took > x.longest {
+					t.Errorf("it took %v", took)
+				}
+				if said := log.String(); !strings.Contains(said, "stable is left out") || !strings.Contains(said, x.want) {
+					t.Errorf("the log does not say %q:\n%s", x.want, said)
+				}
+			})
+		})
+	}
+}
+
 func TestABrokenConnectionIsTriedAgainAFewTimes(t *testing.T) {
 	full := func(r *http.Request) (*http.Response, error) {
 		return answered(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) }), r)

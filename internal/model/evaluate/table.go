@@ -5,12 +5,11 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"time"
 )
 
 // runTable asks every row of the table, and measures the answers.
 func (c Config) runTable(ctx context.Context, client *http.Client) (Result, error) {
-	candidate, err := c.meet(ctx, client, c.Endpoint, readyWithin)
+	candidate, err := c.meet(ctx, client, c.Endpoint, ofCandidate)
 	if err != nil {
 		return Result{}, c.candidate(err)
 	}
@@ -34,12 +33,12 @@ func (c Config) runTable(ctx context.Context, client *http.Client) (Result, erro
 }
 
 // meet makes a server's acquaintance and checks that it can be evaluated.
-func (c Config) meet(ctx context.Context, client *http.Client, endpoint string, patience time.Duration) (*inferrer, error) {
+func (c Config) meet(ctx context.Context, client *http.Client, endpoint string, with patience) (*inferrer, error) {
 	if err := checkAddress(endpoint, c.Model); err != nil {
 		return nil, err
 	}
-	s := &inferrer{server: server{modelURL(endpoint, c.Model), inferredWithin, client, c.Log}}
-	if err := s.meet(ctx, patience); err != nil {
+	s := &inferrer{server: server{modelURL(endpoint, c.Model), inferredWithin, with, client, c.Log}}
+	if err := s.meet(ctx); err != nil {
 		return nil, err
 	}
 	return s, s.suits(c.Task)
@@ -50,7 +49,9 @@ func (c Config) stable(ctx context.Context, client *http.Client, t *table, candi
 	if c.StableEndpoint == "" {
 		return nil
 	}
-	s, err := c.meet(ctx, client, c.StableEndpoint, stableWithin)
+	meeting, cancel := context.WithTimeout(ctx, ofStable.ready)
+	defer cancel()
+	s, err := c.meet(meeting, client, c.StableEndpoint, ofStable)
 	why := ""
 	switch {
 	case err != nil:

@@ -20,6 +20,7 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -38,6 +39,8 @@ type cluster struct {
 	unschedulable, crashing map[string]string
 	// evaluated is how the evaluation of a version ends; without an entry it does not end.
 	evaluated map[string]ending
+	// evaluating versions are asked by a Pod that runs until then.
+	evaluating map[string]bool
 	// asked are the arguments of the last evaluation of a version.
 	asked map[string][]string
 	// failing is the share of a version's requests that fail.
@@ -72,7 +75,7 @@ func newCluster(t *testing.T, c client.Client, namespace string) *cluster {
 	t.Helper()
 	k := &cluster{
 		client: c, namespace: namespace,
-		unschedulable: map[string]string{}, crashing: map[string]string{}, evaluated: map[string]ending{}, asked: map[string][]string{}, failing: map[string]float64{},
+		unschedulable: map[string]string{}, crashing: map[string]string{}, evaluated: map[string]ending{}, evaluating: map[string]bool{}, asked: map[string][]string{}, failing: map[string]float64{},
 		slow: map[string]float64{}, disagreeing: map[string]float64{}, needed: map[string]int32{},
 		counted: map[string][]route.Second{}, revision: map[string]int64{}, versions: map[string]string{},
 	}
@@ -233,25 +236,48 @@ func (k *cluster) jobs(ctx context.Context) error {
 		k.mu.Lock()
 		version := k.versions[job.Labels[manifest.LabelVersion]]
 		end, ends := k.evaluated[version]
+		runs := k.evaluating[version]
 		k.asked[version] = job.Spec.Template.Spec.Containers[0].Args
 		k.mu.Unlock()
-		if !ends || !job.DeletionTimestamp.IsZero() {
+		if !ends && !runs || !job.DeletionTimestamp.IsZero() {
 			continue
 		}
 		labels := maps.Clone(job.Spec.Template.Labels)
 		labels[batchv1.JobNameLabel] = job.Name
-		err := k.run(ctx, job.Name+"-pod", labels, job.Spec.Template.Annotations, func(s *corev1.PodStatus) {
-			s.Phase = corev1.PodSucceeded
-			s.ContainerStatuses = []corev1.ContainerStatus{{
-				Name:  manifest.EvaluateContainer,
-				State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: end.code, Message: end.message}},
-			}}
-		})
+		state := evaluating(corev1.ContainerState{Running: &corev1.ContainerStateRunning{}})
+		if ends {
+			state = evaluating(corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: end.code, Message: end.message}})
+		}
+		err := k.run(ctx, job.Name+"-pod", labels, job.Spec.Template.Annotations, state)
+		if ends && apierrors.IsAlreadyExists(err) {
+			err = k.end(ctx, job.Name+"-pod", state)
+		}
 		if client.IgnoreAlreadyExists(err) != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// evaluating is an evaluation's Pod with its container in that state.
+func evaluating(c corev1.ContainerState) func(*corev1.PodStatus) {
+	return func(s *corev1.PodStatus) {
+		s.Phase = corev1.PodRunning
+		if c.Terminated != nil {
+			s.Phase = corev1.PodSucceeded
+		}
+		s.ContainerStatuses = []corev1.ContainerStatus{{Name: manifest.EvaluateContainer, State: c}}
+	}
+}
+
+// end gives a Pod that runs its last state.
+func (k *cluster) end(ctx context.Context, name string, state func(*corev1.PodStatus)) error {
+	pod := &corev1.Pod{}
+	if err := k.client.Get(ctx, client.ObjectKey{Namespace: k.namespace, Name: name}, pod); err != nil || pod.Status.Phase == corev1.PodSucceeded {
+		return client.IgnoreNotFound(err)
+	}
+	state(&pod.Status)
+	return k.client.Status().Update(ctx, pod)
 }
 
 // run makes a Pod in the state given.

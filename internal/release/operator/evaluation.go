@@ -1,6 +1,7 @@
 package operator
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -133,8 +134,13 @@ func (seen *observed) evaluate(f frozen, gate suokev1.Validation, attempt int, a
 			e.message = r.Error + "; it is tried again"
 		}
 	}
-	if e.outcome == rollout.EvaluationPending && seen.running(f, ended) {
-		e.outcome, e.due = rollout.EvaluationRunning, ""
+	if job := seen.unended(f, ended); job != nil && e.outcome == rollout.EvaluationPending {
+		e.due = ""
+		if pod := seen.podOf(job); runs(pod) {
+			e.outcome = rollout.EvaluationRunning
+		} else if why := held(pod); why != "" {
+			e.message = why
+		}
 	}
 	return e
 }
@@ -190,15 +196,39 @@ func (seen *observed) ended(f frozen, dataset string, attempt int, now time.Time
 	return all
 }
 
-// running says whether a Job of the version has not ended.
-func (seen *observed) running(f frozen, ended []record) bool {
+// unended is a Job of the version that has not ended, nil if there is none.
+func (seen *observed) unended(f frozen, ended []record) *batchv1.Job {
 	for _, job := range seen.jobs[rollout.ID(f.Version.ID)] {
 		over := func(r record) bool { return r.Job == job.Name }
 		if !slices.ContainsFunc(ended, over) && !slices.ContainsFunc(f.records, over) {
-			return true
+			return job
 		}
 	}
-	return false
+	return nil
+}
+
+// runs says whether a Job's Pod asks. From then on the evaluation ends by itself; before, nothing but the release's
+// deadline bounds it.
+func runs(pod *corev1.Pod) bool {
+	return pod != nil && slices.ContainsFunc(pod.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool {
+		return s.Name == manifest.EvaluateContainer && s.State.Running != nil
+	})
+}
+
+// held says what keeps a Job's Pod from asking, empty if nothing is known to.
+func held(pod *corev1.Pod) string {
+	if pod == nil {
+		return ""
+	}
+	if reason, why := stuck([]*corev1.Pod{pod}); reason == suokev1.ReasonUnschedulable {
+		return why
+	}
+	for _, s := range pod.Status.ContainerStatuses {
+		if why := failing(s); why != "" {
+			return fmt.Sprintf("the evaluation's Pod %s does not come up: %s", pod.Name, why)
+		}
+	}
+	return ""
 }
 
 // lastRun is the number of the version's latest evaluation.
@@ -234,7 +264,9 @@ func read(job *batchv1.Job, pod *corev1.Pod) (record, bool) {
 		}
 	}
 	for _, c := range job.Status.Conditions {
-		if c.Type == batchv1.JobFailed && c.Status == corev1.ConditionTrue {
+		// A Job whose time is over fails only when its Pod is gone, which that of a node that is lost is not.
+		over := c.Type == batchv1.JobFailed || c.Type == batchv1.JobFailureTarget && c.Reason == batchv1.JobReasonDeadlineExceeded
+		if over && c.Status == corev1.ConditionTrue {
 			return record{Job: job.Name, Error: "the evaluation did not end: " + c.Message}, true
 		}
 	}
@@ -384,5 +416,5 @@ func (e evaluation) condition() (metav1.ConditionStatus, string, string) {
 		return metav1.ConditionFalse, suokev1.ReasonDisabled, e.message
 	case rollout.EvaluationPending:
 	}
-	return metav1.ConditionUnknown, suokev1.ReasonStarting, "the evaluation waits for a ready Pod"
+	return metav1.ConditionUnknown, suokev1.ReasonStarting, cmp.Or(e.message, "the evaluation waits for a ready Pod")
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -88,6 +89,63 @@ func TestALanguageModelIsEvaluatedOverTheProtocolOfItsRuntime(t *testing.T) {
 	}
 	if args := s.evaluationOf("v2"); !slices.Contains(args, "--stable-version=v1") || !slices.ContainsFunc(args, func(arg string) bool { return strings.HasPrefix(arg, "--stable-endpoint=http://") }) {
 		t.Errorf("v2 was evaluated by %v", args)
+	}
+}
+
+func TestAStatusCountsLabelledPromptsAndTexts(t *testing.T) {
+	s := newTextSystem(t)
+	s.set(func(k *cluster) {
+		k.evaluated["v1"] = result(evaluate.Result{Task: evaluate.Language, Rows: 2020, Texts: 2000, Metrics: evaluate.Metrics{Accuracy: new(0.95), BitsPerByte: new(0.8)}})
+	})
+	s.model(asLanguageModel)
+	status := s.untilModel("v1 to serve", serving("v1"))
+	if r := status.ValidationResults; r == nil || r.Rows != 2020 || r.Texts != 2000 {
+		t.Errorf("validation results: %s", text(r))
+	}
+	validated := meta.FindStatusCondition(status.Conditions, suokev1.ConditionValidated)
+	if want := "bitsPerByte 0.800 on 2000 texts holds against 0.9"; validated == nil || validated.Message != want {
+		t.Errorf("Validated is %+v\nwant %q", validated, want)
+	}
+}
+
+// The time that a release has to get ready is not that of an evaluation, which says by itself when it takes too long.
+func TestAnEvaluationThatRunsOutlivesTheDeadline(t *testing.T) {
+	const deadline = 4 * time.Second
+	s := served(t)
+	s.stop()
+	s.deadline = deadline
+	s.start()
+	s.set(func(k *cluster) { delete(k.evaluated, "v2"); k.evaluating["v2"] = true })
+	s.want("v2")
+	status := s.untilModel("v2 to be evaluated", condition(suokev1.ConditionValidated, metav1.ConditionUnknown, suokev1.ReasonEvaluating))
+	begun := meta.FindStatusCondition(status.Conditions, suokev1.ConditionValidated).LastTransitionTime
+	s.until("more than the deadline to pass", func() (bool, string) {
+		return time.Since(begun.Time) > 2*deadline, text(begun)
+	})
+	if v2 := s.untilModel("what is", func(suokev1.AIModelStatus) bool { return true }); v2.CandidateVersion != "v2" {
+		t.Fatalf("v2 is given up: %s", describe(v2))
+	}
+
+	late := result(evaluate.Result{Error: "the time for the evaluation was up after 192 of 320 passages; push a smaller data set"})
+	late.code = 1
+	s.set(func(k *cluster) { k.evaluated["v2"] = late })
+	status = s.untilModel("v2 to be refused", condition(suokev1.ConditionDegraded, metav1.ConditionTrue, suokev1.ReasonEvaluationError))
+	if !strings.Contains(status.Message, "after 192 of 320 passages") {
+		t.Errorf("it says %q", status.Message)
+	}
+}
+
+// An evaluation whose Pod does not come up is given up at the deadline.
+func TestAnEvaluationThatDoesNotBeginIsGivenUp(t *testing.T) {
+	s := served(t)
+	s.stop()
+	s.deadline = 4 * time.Second
+	s.start()
+	s.set(func(k *cluster) { delete(k.evaluated, "v2") })
+	s.want("v2")
+	status := s.untilModel("v2 to be refused", condition(suokev1.ConditionDegraded, metav1.ConditionTrue, suokev1.ReasonProgressDeadline))
+	if !strings.Contains(status.Message, "its evaluation had not begun") {
+		t.Errorf("it says %q", status.Message)
 	}
 }
 

@@ -301,7 +301,7 @@ func TestACandidateWaitsForWhatIsLearned(t *testing.T) {
 	seen := &observed{model: digits(), unlearned: "v2", known: map[rollout.ID]frozen{"v1": {}, "v2": {}}, evaluations: map[rollout.ID]evaluation{
 		"v1": {outcome: rollout.EvaluationPassed}, "v2": {outcome: rollout.EvaluationPassed},
 	}}
-	if o := seen.observation(); o.Versions["v2"].Evaluation.Outcome != rollout.EvaluationRunning || o.Versions["v1"].Evaluation.Outcome != rollout.EvaluationPassed {
+	if o := seen.observation(); o.Versions["v2"].Evaluation.Outcome != rollout.EvaluationPending || o.Versions["v1"].Evaluation.Outcome != rollout.EvaluationPassed {
 		t.Errorf("%+v", o.Versions)
 	}
 	seen.evaluations["v2"] = evaluation{outcome: rollout.EvaluationFailed}
@@ -340,6 +340,28 @@ func TestDisagreementThatIsAllowed(t *testing.T) {
 				t.Errorf("%v is allowed, want %v to %v", got, c.low, c.high)
 			}
 		})
+	}
+}
+
+// Where a data set has labelled prompts and texts, what differed is a share of those that were compared.
+func TestDisagreementIsAShareOfWhatWasCompared(t *testing.T) {
+	stable := frozen{}
+	stable.Version.Version = "v1"
+	var how suokev1.ModelVersionSpec
+	how.CanaryDeployment.ShadowPercentage = 10
+	allowed := func(c evaluate.Comparison) float64 {
+		c.Version = "v1"
+		seen := &observed{
+			memory: memory{state: rollout.State{Stable: "id1"}}, known: map[rollout.ID]frozen{"id1": stable},
+			evaluations: map[rollout.ID]evaluation{"id2": {record: &record{Result: &evaluate.Result{Rows: 10_100, Texts: 10_000, Comparison: &c}}}},
+		}
+		return seen.allowedDisagreement("id2", how)
+	}
+	if got := allowed(evaluate.Comparison{Differ: new(int32(1000)), Texts: true}); got < 0.2 || got > 0.25 {
+		t.Errorf("%v is allowed where a tenth of the texts differ", got)
+	}
+	if got := allowed(evaluate.Comparison{Differ: new(int32(10))}); got < 0.2 || got > 0.36 {
+		t.Errorf("%v is allowed where a tenth of the labelled prompts differ", got)
 	}
 }
 

@@ -54,7 +54,8 @@ func (seen *observed) allowedDisagreement(candidate rollout.ID, how suokev1.Mode
 	if c == nil || c.Differ == nil || c.Version != seen.versionName(seen.memory.state.Stable) {
 		return 0
 	}
-	share := evaluate.Wilson(min(max(int(*c.Differ), 0), r.Result.Rows), r.Result.Rows).High
+	rows := r.Result.Compared()
+	share := evaluate.Wilson(min(max(int(*c.Differ), 0), rows), rows).High
 	return min(max(leastDisagreement, disagreementMargin*share), mostDisagreement)
 }
 

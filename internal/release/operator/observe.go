@@ -206,7 +206,7 @@ func (seen *observed) observation() rollout.Observation {
 	for id, f := range seen.known {
 		v := rollout.Version{Version: f.Version.Version, Evaluation: seen.evaluations[id].engine()}
 		if id == seen.unlearned && (v.Evaluation.Outcome == rollout.EvaluationPassed || v.Evaluation.Outcome == rollout.EvaluationDisabled) {
-			v.Evaluation.Outcome, v.Evaluation.Message = rollout.EvaluationRunning, "what stable's last day says about judging it is being found out"
+			v.Evaluation.Outcome, v.Evaluation.Message = rollout.EvaluationPending, "what stable's last day says about judging it is being found out"
 		}
 		v.Ready = len(seen.readyPods(id))
 		if d := seen.deployments[id]; d != nil && d.Spec.Replicas != nil {

@@ -43,7 +43,8 @@ type Config struct {
 	// RouterService is the app.kubernetes.io/name of the routers' Pods, RouterPort their admin port.
 	RouterService string
 	RouterPort    int
-	// ProgressDeadline bounds the time from the start of a release to a ready, evaluated candidate.
+	// ProgressDeadline bounds the time from the start of a release until its candidate is being evaluated, and from the end of
+	// that until its Pods can take the first weight.
 	ProgressDeadline time.Duration
 	// TagInterval is the time between two looks at the tag that a version was resolved from; 0: none is looked at again.
 	TagInterval time.Duration

@@ -36,7 +36,8 @@ func (e evaluation) project(version string) *suokev1.ValidationResults {
 	at := whole(e.record.At)
 	out := &suokev1.ValidationResults{
 		Passed: e.outcome == rollout.EvaluationPassed, Metrics: suokev1.Measurements(r.Metrics), Timestamp: &at, Version: version,
-		Rows:        int32(min(r.Rows, 1<<30)), //nolint:gosec // bounded here
+		Rows:        int32(min(r.Rows, 1<<30)),  //nolint:gosec // bounded here
+		Texts:       int32(min(r.Texts, 1<<30)), //nolint:gosec // bounded here
 		ModelDigest: r.ModelDigest, DatasetDigest: r.DatasetDigest, Runtime: r.Runtime,
 	}
 	if len(r.Intervals) > 0 {

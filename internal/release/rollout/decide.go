@@ -31,6 +31,7 @@ func Decide(state State, policy Policy, seen Observation, now time.Time) Decisio
 	t.keepWatch()
 	t.retire()
 	t.hearPods()
+	t.hearEvaluation()
 	t.hasten()
 	for t.next(t.situation()) {
 	}
@@ -81,6 +82,19 @@ func (t *turn) hearPods() {
 	case r.UpSince.IsZero():
 		r.UpSince = t.now
 	}
+}
+
+// hearEvaluation keeps the account of when the candidate's evaluation ran, as the deadline counts from its end.
+func (t *turn) hearEvaluation() {
+	r := t.State.Release
+	if r == nil {
+		return
+	}
+	runs := t.evaluation().Outcome == EvaluationRunning && r.FirstWeightAt.IsZero()
+	if r.Evaluating && !runs {
+		r.EvaluatedAt = t.now
+	}
+	r.Evaluating = runs
 }
 
 // evaluate asks for the candidate's evaluation until it has an outcome.

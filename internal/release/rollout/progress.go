@@ -48,7 +48,10 @@ func (t *turn) lastPhase(id ID) Phase {
 func (t *turn) waitForEvaluation() bool {
 	r := t.State.Release
 	v, evaluation := t.seen.Versions[r.Candidate], t.evaluation()
-	deadline := r.StartedAt.Add(t.policy.ProgressDeadline)
+	deadline := t.deadline()
+	if r.Evaluating {
+		deadline = time.Time{}
+	}
 	switch {
 	case evaluation.Outcome == EvaluationError:
 		return t.rest(ReasonEvaluationError, evaluation.Message, time.Time{})
@@ -76,7 +79,7 @@ func (t *turn) waitForPods() bool {
 	case s.shadow > 0:
 		of = fmt.Sprintf("%d %% of the traffic and %d %% of stable's, mirrored, need", s.weight, s.shadow)
 	}
-	deadline := t.State.Release.StartedAt.Add(t.policy.ProgressDeadline)
+	deadline := t.deadline()
 	if v.StuckReason != "" {
 		return t.rest(v.StuckReason, v.StuckMessage, deadline)
 	}
@@ -148,9 +151,13 @@ func (t *turn) lateness() string {
 	v := t.seen.Versions[r.Candidate]
 	lacked := fmt.Sprintf("%d Pods were ready", v.Ready)
 	if v.Ready > 0 && !t.evaluated() {
-		lacked = "its evaluation had not ended"
+		lacked = sentences("its evaluation had not begun", t.evaluation().Message)
 	}
-	return sentences(fmt.Sprintf("%s was not ready and evaluated within %s: %s", r.Version, t.policy.ProgressDeadline, lacked), v.StuckMessage)
+	since := ""
+	if !r.EvaluatedAt.IsZero() {
+		since = " after it was last evaluated"
+	}
+	return sentences(fmt.Sprintf("%s was not ready and evaluated within %s%s: %s", r.Version, t.policy.ProgressDeadline, since, lacked), v.StuckMessage)
 }
 
 // instant is a time as people are told it.

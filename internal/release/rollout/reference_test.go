@@ -41,7 +41,7 @@ func (c *chronicle) note(e entry) error {
 	for _, rule := range []func() error{
 		c.phasesFollow, c.phasesAgree, c.onlyEvaluatedGetWeight, c.raisesAreWithinCapacity, c.rollingWeights, c.holdsWereHeld,
 		c.pauseHolds, c.candidateKeeps, c.abortsEnd, c.failsReturn, c.attemptsCount, c.returnedStaysReturned,
-		c.capacityIsKept,
+		c.capacityIsKept, c.deadlineCounts,
 	} {
 		if err := rule(); err != nil {
 			return err
@@ -392,6 +392,39 @@ func (c *chronicle) capacityIsKept() error {
 		if e.replicas[id]*100 < (weight-1)*n {
 			return fmt.Errorf("%s is to have %d of %d Pods, and must take %d %%", id, e.replicas[id], n, weight)
 		}
+	}
+	return nil
+}
+
+// deadlineCounts: a candidate without traffic is given up for its deadline when nothing has evaluated it for so long, since
+// the release began or since it was last seen to be evaluated; and then it is, if it is not evaluated.
+func (c *chronicle) deadlineCounts() error {
+	e := c.last()
+	r := e.before.Release
+	if r == nil || r.Returning != nil || e.before.Weights[r.Candidate] > 0 || !r.FirstWeightAt.IsZero() {
+		return nil
+	}
+	since, ran := e.at, false
+	for _, earlier := range c.entries {
+		if earlier.before.Release == nil || earlier.before.Release.Candidate != r.Candidate || earlier.before.Release.Attempt != r.Attempt {
+			since, ran = earlier.at, false // it had not begun, or began there
+			continue
+		}
+		v := earlier.seen.Versions[r.Candidate].Evaluation
+		runs := v.Outcome == rollout.EvaluationRunning && (v.Attempt == r.Attempt || !r.Anew)
+		if ran && !runs {
+			since = earlier.at
+		}
+		ran = runs
+	}
+	over := !ran && e.at.Sub(since) >= e.policy.ProgressDeadline
+	for _, p := range e.phases {
+		if p.Reason == "ProgressDeadline" && !over {
+			return fmt.Errorf("%s is given up for its deadline %s after %s, evaluated now: %v", p.ID, e.at.Sub(since), since, ran)
+		}
+	}
+	if n := e.after.Release; over && e.seen.Versions[r.Candidate].Evaluation.Outcome == rollout.EvaluationPending && n != nil && n.Candidate == r.Candidate && n.Attempt == r.Attempt {
+		return fmt.Errorf("%s is not evaluated since %s and goes on", r.Candidate, since)
 	}
 	return nil
 }

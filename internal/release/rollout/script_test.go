@@ -164,6 +164,9 @@ var whens = []sentence{
 	{`the evaluation of (v\d+'?) is (\w+)(?: with accuracy (\S+))?(?:: (.+))?`, func(w *world, a []string) error {
 		w.change(a[0], func(v *rollout.Version) {
 			v.Evaluation = rollout.Evaluation{Outcome: rollout.Outcome(a[1]), Message: a[3], Attempt: w.state.Attempts[written(a[0])]}
+			if a[1] == "Pending" {
+				v.Evaluation.Outcome = rollout.EvaluationPending
+			}
 			if a[2] != "" {
 				v.Evaluation.Accuracy = fraction(a[2])
 			}

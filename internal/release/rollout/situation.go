@@ -1,6 +1,10 @@
 package rollout
 
-import "github.com/suoke-life/suoke/internal/release/analysis"
+import (
+	"time"
+
+	"github.com/suoke-life/suoke/internal/release/analysis"
+)
 
 // situation is what is true of a model's release.
 type situation int
@@ -18,7 +22,7 @@ const (
 	aborted
 	// condemned: evidence speaks against the candidate.
 	condemned
-	// overdue: the candidate was not ready and evaluated in time.
+	// overdue: the candidate was not ready in time, or its evaluation had not begun.
 	overdue
 	// unevaluated: the candidate may not have more traffic before its evaluation.
 	unevaluated
@@ -131,11 +135,23 @@ func (t *turn) against() Progress {
 	}
 }
 
-// late says whether a candidate without traffic is neither ready nor evaluated although its time is over.
+// late says whether a candidate without traffic is not ready, or its evaluation has not begun, although its time is over.
 func (t *turn) late() bool {
 	r := t.State.Release
-	inTime := !r.FirstWeightAt.IsZero() || t.now.Before(r.StartedAt.Add(t.policy.ProgressDeadline))
-	return !inTime && (!t.evaluated() || t.missing() != "")
+	if !r.FirstWeightAt.IsZero() || r.Evaluating || t.now.Before(t.deadline()) {
+		return false
+	}
+	return !t.evaluated() || t.missing() != ""
+}
+
+// deadline of what the candidate is brought up for now: its evaluation, and after that its first weight.
+func (t *turn) deadline() time.Time {
+	r := t.State.Release
+	since := r.StartedAt
+	if r.EvaluatedAt.After(since) {
+		since = r.EvaluatedAt
+	}
+	return since.Add(t.policy.ProgressDeadline)
 }
 
 // missing is the version whose ready Pods cannot take the step's weights; empty if none. A load that does not rise needs

@@ -37,7 +37,8 @@ type Policy struct {
 	// ScaleDownDelay keeps the old version warm after a canary or a switch, so that going back to it is one write. A
 	// rolling update has given its capacity away.
 	ScaleDownDelay time.Duration
-	// ProgressDeadline bounds the time from the start of the release to a ready, evaluated candidate.
+	// ProgressDeadline bounds the time from the start of the release until the candidate's evaluation runs, and the time from
+	// the end of that until its Pods can take the first weight. An evaluation that runs is bounded by itself.
 	ProgressDeadline time.Duration
 	// RollbackEnabled returns traffic on a Fail verdict.
 	RollbackEnabled bool
@@ -130,6 +131,9 @@ type Release struct {
 	// requests up to then.
 	StepStartedAt  time.Time `json:"stepStartedAt,omitzero"`
 	RequestsBefore int64     `json:"requestsBefore,omitempty"`
+	// Evaluating says that the candidate's evaluation was seen to run; EvaluatedAt is when it last ceased to, before any weight.
+	Evaluating  bool      `json:"evaluating,omitempty"`
+	EvaluatedAt time.Time `json:"evaluatedAt,omitzero"`
 	// FirstWeightAt is when the candidate first had a weight; UpSince since when it has had one and a ready Pod without
 	// interruption, zero while it has not.
 	FirstWeightAt time.Time `json:"firstWeightAt,omitzero"`
@@ -229,7 +233,8 @@ type Version struct {
 // Outcome of an evaluation.
 type Outcome string
 
-// The outcomes of an evaluation.
+// The outcomes of an evaluation. It is Running while somebody asks the version, and ends by itself; one that is asked for and
+// has not begun is Pending.
 const (
 	EvaluationPending  Outcome = ""
 	EvaluationRunning  Outcome = "Running"

@@ -119,7 +119,11 @@ func evaluated(results *suokev1.ValidationResults) string {
 	if !results.Passed {
 		outcome = "did not pass"
 	}
-	text := fmt.Sprintf("%s %s its evaluation on %s", results.Version, outcome, count(int(results.Rows), "row"))
+	on := count(int(results.Rows), "row")
+	if texts := int(results.Texts); texts > 0 && results.Texts < results.Rows {
+		on = count(int(results.Rows)-texts, "labelled prompt") + " and " + count(texts, "text")
+	}
+	text := fmt.Sprintf("%s %s its evaluation on %s", results.Version, outcome, on)
 	var measured []string
 	for _, m := range []struct {
 		name, label string

@@ -58,9 +58,9 @@ func (r Release) nextBeforeWeight() string {
 		gate = "It is not evaluated, as validation.enabled is false. "
 	}
 	if r.Reason == suokev1.ReasonEvaluating {
-		gate = "If it fails its evaluation it is refused. "
+		gate = "Its evaluation ends in its own time; if it fails it is refused. "
 	}
-	return gate + "Then it gets " + r.firstWeight() + ". If that does not come about in time it is refused (ProgressDeadline)."
+	return gate + "Then it gets " + r.firstWeight() + ". If its Pods do not come up in time it is refused (ProgressDeadline)."
 }
 
 func (r Release) firstWeight() string {

@@ -459,4 +459,9 @@ func TestAnEvaluationOfALanguageModelIsToldInBitsPerByte(t *testing.T) {
 	if want := "v2.2.0 passed its evaluation on 360 rows: bits per byte 0.8765 (95 % interval 0.85 to 0.9)."; !strings.Contains(said, want) {
 		t.Errorf("it says %q; want %q in it", said, want)
 	}
+	seen.Model.Status.ValidationResults.Texts = 340
+	said = view.Of(seen).Explain("suoke rollout", now()).Evidence
+	if want := "v2.2.0 passed its evaluation on 20 labelled prompts and 340 texts: bits per byte 0.8765"; !strings.Contains(said, want) {
+		t.Errorf("it says %q; want %q in it", said, want)
+	}
 }

@@ -70,6 +70,8 @@ type Resolver interface {
 // Problem is a reason, as conditions and events carry it, and what is wrong.
 type Problem struct { //nolint:errname // it is what a user reads and acts upon; the code passes it on as such
 	Reason string
+	// Denied says that a registry answered that it wants other credentials: others may open it.
+	Denied bool
 	Err    error
 }
 

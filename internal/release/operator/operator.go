@@ -128,7 +128,7 @@ func (o *Operator) Register(mgr ctrl.Manager) error {
 	o.histories = newHistories(o, func(model string) { o.routers.rouse(call{model: model}) })
 	o.recordings = newRecordings(o)
 	o.routers = newRouters(o, o.histories.tell, o.turns)
-	o.inquiries = newInquiries(o, func(model string) { o.routers.rouse(call{model: model}) })
+	o.inquiries = newInquiries(o, func(ctx context.Context, model string) { o.routers.summon(ctx, model) })
 	for what, runnable := range map[string]manager.Runnable{
 		"the reader of the routers' reports": o.routers, "the keeper of histories": o.histories, "the keeper of records": o.recordings,
 		"the teller of events": teller, "the asking of registries": o.inquiries,

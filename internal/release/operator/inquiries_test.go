@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -13,11 +14,15 @@ import (
 	"testing/synctest"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	suokev1 "github.com/suoke-life/suoke/api/v1"
 	"github.com/suoke-life/suoke/internal/model/credentials"
 	"github.com/suoke-life/suoke/internal/model/ref"
+	"github.com/suoke-life/suoke/internal/profile"
+	"github.com/suoke-life/suoke/internal/release/rollout"
 )
 
 // askedOf counts what is asked of registries, by host and by second. Those whose name is dead take as long as they may and
@@ -454,6 +459,82 @@ func TestAnAnswerBelongsToItsQuestion(t *testing.T) {
 	late()
 	if woken != 1 || len(q.all) != 0 {
 		t.Errorf("a model that is gone was woken: %d times, and %v", woken, q.all)
+	}
+}
+
+// nothing is a registry without any artifact.
+type nothing struct{}
+
+func (nothing) Resolve(context.Context, ref.Reference, credentials.Proof) (Artifact, error) {
+	return Artifact{}, &Problem{Reason: suokev1.ReasonArtifactNotFound, Err: errors.New("it is not there")}
+}
+
+// writing is an API server that takes all that is created.
+type writing struct{ client.Client }
+
+func (writing) Create(context.Context, client.Object, ...client.CreateOption) error { return nil }
+
+// TestNoQuestionOutlivesWhatItIsAskedFor: a model whose spec asks for another version asks for nothing of the former.
+func TestNoQuestionOutlivesWhatItIsAskedFor(t *testing.T) {
+	t.Parallel()
+	runtimes, err := profile.LoadRuntimes("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	model := digits()
+	model.Spec.ModelName, model.Spec.Version, model.Spec.ModelType = "digits", "v1", suokev1.ModelTypeClassification
+	model.Spec.Framework = suokev1.FrameworkONNX
+	model.Spec.Repository.URL = "oci://r:5000/models/digits"
+	for sentence, c := range map[string]struct {
+		change func(*suokev1.AIModelSpec)
+		// left is what is asked on.
+		left []topic
+	}{
+		"other credentials":             {func(s *suokev1.AIModelSpec) { s.Repository.SecretRef = &suokev1.SecretRef{Name: "next"} }, []topic{tagOf("digits"), credentialsOf("digits")}},
+		"a version that is not there":   {func(s *suokev1.AIModelSpec) { s.Version = "v2" }, nil},
+		"a runtime that is not there":   {func(s *suokev1.AIModelSpec) { s.Runtime = &suokev1.Runtime{Name: "none"} }, nil},
+		"another template of a version": {func(s *suokev1.AIModelSpec) { s.Runtime = &suokev1.Runtime{Args: []string{"--threads=1"}} }, []topic{tagOf("digits")}},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			t.Parallel()
+			o := &Operator{
+				Config: Config{Runtimes: runtimes, TagInterval: time.Minute}, Client: writing{}, Live: writing{}, Resolver: nothing{},
+				Log: slog.New(slog.DiscardHandler), Now: time.Now,
+			}
+			o.inquiries = newInquiries(o, nil)
+			rt, err := selectRuntime(model, runtimes)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f := frozen{Source: model.Spec.Repository, revision: &appsv1.ControllerRevision{}}
+			f.Version.ID, f.Version.Version, f.Version.Template = "digits-1", "v1", o.template(model, rt)
+			f.Version.Digest = "sha256:" + strings.Repeat("1", 64)
+			f.Version.Reference = "r:5000/models/digits@" + f.Version.Digest
+			look := func(change func(*suokev1.AIModelSpec)) {
+				t.Helper()
+				seen := &observed{model: model.DeepCopy(), now: time.Now(), verdict: Verdict{Accepted: true}, known: map[rollout.ID]frozen{"digits-1": f}}
+				change(&seen.model.Spec)
+				if s := seen.model.Spec.Repository.SecretRef; s != nil {
+					seen.place.Secret = s.Name
+				}
+				if err := (&models{o}).observeWanted(t.Context(), seen); err != nil {
+					t.Fatal(err)
+				}
+			}
+			look(func(s *suokev1.AIModelSpec) { s.Repository.SecretRef = &suokev1.SecretRef{Name: "access"} })
+			if n := len(o.inquiries.all); n != 2 {
+				t.Fatalf("before, %d questions are asked", n)
+			}
+			look(c.change)
+			if len(o.inquiries.all) != len(c.left) {
+				t.Errorf("%v are asked, want %v", slices.Collect(maps.Keys(o.inquiries.all)), c.left)
+			}
+			for _, s := range c.left {
+				if o.inquiries.all[s] == nil {
+					t.Errorf("%v is not asked", s)
+				}
+			}
+		})
 	}
 }
 

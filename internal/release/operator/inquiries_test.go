@@ -538,6 +538,29 @@ func TestNoQuestionOutlivesWhatItIsAskedFor(t *testing.T) {
 	}
 }
 
+// TestWhatIsToldIsNotPolled: a model whose credentials are asked about is looked at when there is an answer.
+func TestWhatIsToldIsNotPolled(t *testing.T) {
+	t.Parallel()
+	why := &Problem{Reason: suokev1.ReasonRegistryUnreachable, Err: errors.New("no answer")}
+	for sentence, c := range map[string]struct {
+		seen observed
+		want time.Duration
+	}{
+		"credentials that open nothing":    {observed{unproven: why}, resyncAfter},
+		"a version that is not there":      {observed{trouble: why}, retryResolve},
+		"nothing that anybody waits for":   {observed{}, resyncAfter},
+		"both, of two versions, is polled": {observed{unproven: why, trouble: why}, retryResolve},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			t.Parallel()
+			c.seen.model, c.seen.now = digits(), time.Unix(1_700_000_000, 0)
+			if d := (&models{&Operator{}}).decide(&c.seen); d.after != c.want {
+				t.Errorf("looked at again after %v, want %v", d.after, c.want)
+			}
+		})
+	}
+}
+
 // TestWhoIsSummonedIsLookedAt, however many models wait.
 func TestWhoIsSummonedIsLookedAt(t *testing.T) {
 	p := newPolled(t)

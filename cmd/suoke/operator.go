@@ -182,7 +182,7 @@ func withReason(err error) error {
 		store.ErrInvalid:        suokev1.ReasonArtifactInvalid,
 	} {
 		if errors.Is(err, kind) {
-			return &operator.Problem{Reason: reason, Err: err}
+			return &operator.Problem{Reason: reason, Denied: errors.Is(err, store.ErrDenied), Err: err}
 		}
 	}
 	return err

@@ -57,8 +57,8 @@ func TestReferencesAreResolvedWithReasons(t *testing.T) {
 			wanted := at
 			c.change(&wanted)
 			_, err := resolver{}.Resolve(t.Context(), wanted, credentials.Proof{})
-			if p := (*operator.Problem)(nil); !errors.As(err, &p) || p.Reason != c.reason {
-				t.Errorf("got %v, want %s", err, c.reason)
+			if p := (*operator.Problem)(nil); !errors.As(err, &p) || p.Reason != c.reason || p.Denied {
+				t.Errorf("got %v, want %s, and no denial", err, c.reason)
 			}
 		})
 	}
@@ -82,7 +82,7 @@ func TestReferencesAreResolvedWithCredentials(t *testing.T) {
 			} {
 				_, err := resolver{}.Resolve(t.Context(), at, wrong)
 				p := (*operator.Problem)(nil)
-				if !errors.As(err, &p) || p.Reason != suokev1.ReasonRegistryUnreachable || !strings.HasSuffix(err.Error(), says) {
+				if !errors.As(err, &p) || p.Reason != suokev1.ReasonRegistryUnreachable || !p.Denied || !strings.HasSuffix(err.Error(), says) {
 					t.Errorf("%v, want %q at its end", err, says)
 				}
 				if err != nil && strings.Contains(err.Error(), "guessed") {

@@ -107,7 +107,7 @@ func (a *artifacts) Resolve(ctx context.Context, reference ref.Reference, proof 
 	case errors.Is(err, store.ErrNotFound):
 		return operator.Artifact{}, &operator.Problem{Reason: suokev1.ReasonArtifactNotFound, Err: err}
 	case errors.Is(err, store.ErrUnreachable):
-		return operator.Artifact{}, &operator.Problem{Reason: suokev1.ReasonRegistryUnreachable, Err: err}
+		return operator.Artifact{}, &operator.Problem{Reason: suokev1.ReasonRegistryUnreachable, Denied: errors.Is(err, store.ErrDenied), Err: err}
 	}
 	return operator.Artifact{Reference: found.Reference, Digest: found.Digest, SizeBytes: found.SizeBytes}, err
 }

@@ -112,7 +112,7 @@ func (o *Operator) resolve(ctx context.Context, reference ref.Reference, namespa
 	}
 	artifact, err := o.Resolver.Resolve(ctx, reference, proof)
 	if p, ours := problem(err); ours && place.Secret != "" {
-		return Artifact{}, &Problem{Reason: p.Reason, Err: fmt.Errorf("%w (asked with the credentials of the Secret %s)", p.Err, place.Secret)}
+		return Artifact{}, &Problem{Reason: p.Reason, Denied: p.Denied, Err: fmt.Errorf("%w (asked with the credentials of the Secret %s)", p.Err, place.Secret)}
 	}
 	return artifact, err
 }

@@ -12,7 +12,8 @@ import (
 )
 
 const (
-	// retryResolve is when a registry that did not answer, or did not hold the artifact, is asked again.
+	// retryResolve is when a registry that did not answer, or did not hold the artifact, is asked again. What inquiries ask comes
+	// by itself.
 	retryResolve = 5 * time.Second
 	// persistJudgement at least every so often while it grows, besides at transitions.
 	persistJudgement = 30 * time.Second
@@ -55,7 +56,7 @@ func (m *models) decide(seen *observed) decided {
 	if d.After > 0 {
 		d.after = min(d.after, d.After)
 	}
-	if seen.trouble != nil || seen.unproven != nil {
+	if seen.trouble != nil {
 		d.after = min(d.after, retryResolve)
 	}
 	if seen.fetching() {

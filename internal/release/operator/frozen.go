@@ -118,9 +118,12 @@ func sameSource(a, b suokev1.Repository) bool {
 	return a == b
 }
 
-// artifact is what the version's reference was resolved to before, or else what the registry says that it names.
+// artifact is what the version's reference was resolved to before, or else what the registry says that it names. What was asked
+// about another version is not asked on.
 func (o *Operator) artifact(ctx context.Context, model *suokev1.AIModel, before *frozen, place credentials.Place) (Artifact, error) {
+	o.inquiries.forget(credentialsOf(model.Name))
 	if before == nil {
+		o.inquiries.forget(tagOf(model.Name))
 		reference, err := referenceOf(model)
 		if err != nil {
 			return Artifact{}, &Problem{Reason: suokev1.ReasonInvalid, Err: err}

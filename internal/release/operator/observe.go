@@ -132,6 +132,7 @@ func (m *models) observeWanted(ctx context.Context, seen *observed) error {
 	f, unproven, err := m.wanted(ctx, seen.model, seen.known, seen.place)
 	if err != nil {
 		if p, ours := problem(err); ours {
+			m.inquiries.forget(tagOf(seen.model.Name), credentialsOf(seen.model.Name))
 			seen.trouble = &Problem{Reason: p.Reason, Err: err}
 			return nil
 		}

@@ -71,6 +71,8 @@ type Resolver interface {
 // Problem is a reason, as conditions and events carry it, and what is wrong.
 type Problem struct { //nolint:errname // it is what a user reads and acts upon; the code passes it on as such
 	Reason string
+	// Denied says that a registry answered that it wants other credentials: others may open it.
+	Denied bool
 	Err    error
 }
 
@@ -140,7 +142,7 @@ func (o *Operator) Register(mgr ctrl.Manager) error {
 	o.histories = newHistories(o, func(model string) { o.routers.rouse(call{model: model}) })
 	o.recordings = newRecordings(o)
 	o.routers = newRouters(o, o.histories.tell, o.turns)
-	o.inquiries = newInquiries(o, func(model string) { o.routers.rouse(call{model: model}) })
+	o.inquiries = newInquiries(o, func(ctx context.Context, model string) { o.routers.summon(ctx, model) })
 	for what, runnable := range map[string]manager.Runnable{
 		"the reader of the routers' reports": o.routers, "the keeper of histories": o.histories, "the keeper of records": o.recordings,
 		"the teller of events": teller, "the asking of registries": o.inquiries,

@@ -184,11 +184,20 @@ func (r *routers) looked(model string) {
 	delete(r.turned, model)
 }
 
-// rouse has a model looked at.
+// rouse has a model looked at that it is said of again if it is not looked at now: it does not wait where many others are to be.
 func (r *routers) rouse(c call) {
 	select {
 	case r.wake <- event.TypedGenericEvent[call]{Object: c}:
-	default: // the queue is full of models that will be looked at anyway
+	default:
+	}
+}
+
+// summon has a model looked at, also one at rest, that nothing else is said of for minutes: it waits until that is taken, or ctx
+// ends.
+func (r *routers) summon(ctx context.Context, model string) {
+	select {
+	case r.wake <- event.TypedGenericEvent[call]{Object: call{model: model}}:
+	case <-ctx.Done():
 	}
 }
 

@@ -1,6 +1,7 @@
 package operator
 
 import (
+	"cmp"
 	"fmt"
 
 	suokev1 "github.com/suoke-life/suoke/api/v1"
@@ -38,12 +39,10 @@ func (o *Operator) observeTag(model *suokev1.AIModel, f frozen, place credential
 		o.inquiries.forget(about)
 		return movedTag{}
 	}
-	asked := inquiry{reference: reference, place: place, again: o.TagInterval, retry: o.TagInterval}
+	asked := inquiry{reference: reference, place: place, again: o.TagInterval, retry: o.TagInterval, digestOnly: true}
+	asked.answer.digest = cmp.Or(f.revision.Annotations[annotationTag], f.Version.Digest) // as it was found before
 	now := o.inquiries.follow(about, asked, spread(model.Name, o.TagInterval)).digest
-	switch now {
-	case "":
-		now = f.revision.Annotations[annotationTag] // as it was found before
-	case f.Version.Digest:
+	if now == f.Version.Digest {
 		now = ""
 	}
 	return movedTag{tag: reference.Tag, version: f.Version.Version, first: f.Version.Digest, now: now}

@@ -51,6 +51,9 @@ func (m *models) applyScaled(ctx context.Context, seen *observed, f frozen, id r
 		}
 		return m.applyDeployment(ctx, seen, f, there, &replicas)
 	}
+	if there == nil { // it begins with what it must have, and is left to an autoscaler from the next look on
+		return m.applyDeployment(ctx, seen, f, nil, &replicas)
+	}
 	if err := m.leaveReplicas(ctx, there, replicas); err != nil {
 		return err
 	}
@@ -86,7 +89,7 @@ func (m *models) applyDeployment(ctx context.Context, seen *observed, f frozen, 
 // leaveReplicas makes a Deployment keep the replicas that it has when the operator ceases to write them: a field that nobody
 // owns falls back to 1. One that has none gets the least, as an autoscaler leaves such a one alone.
 func (m *models) leaveReplicas(ctx context.Context, d *appsv1.Deployment, least int32) error {
-	if d == nil || d.Spec.Replicas == nil || *d.Spec.Replicas > 0 && d.Annotations[annotationScaledBy] != "" {
+	if d.Spec.Replicas == nil || *d.Spec.Replicas > 0 && d.Annotations[annotationScaledBy] != "" {
 		return nil
 	}
 	replicas := int64(*d.Spec.Replicas)

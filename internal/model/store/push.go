@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -125,11 +126,11 @@ func (s *session) refusal(ctx context.Context, err error) error {
 
 // diagnosis is what a registry says of its refusal in the form that registries have; a body of any other form may be a secret.
 func diagnosis(refused *transport.Error) string {
-	said := ""
+	var said strings.Builder
 	for _, each := range refused.Errors {
-		said += fmt.Sprintf(", %s: %s", each.Code, each.Message)
+		fmt.Fprintf(&said, ", %s: %s", each.Code, each.Message)
 	}
-	return said
+	return said.String()
 }
 
 func (f file) open() (io.ReadCloser, error) { return os.Open(f.name) }

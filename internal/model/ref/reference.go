@@ -38,6 +38,8 @@ type Reference struct {
 	// Tag moves; Digest does not. With both, the artifact under the tag must have the digest.
 	Tag    string
 	Digest string
+	// IsDataset says that it was read as a data set's; how it is written does not show it.
+	IsDataset bool
 }
 
 // Parse reads oci://host/repository[:tag][@digest], or the same without the scheme. Without a host the repository is one
@@ -111,6 +113,7 @@ func Dataset(text, registry string) (Reference, error) {
 	if r.Tag == "" && r.Digest == "" {
 		r.Tag = latest
 	}
+	r.IsDataset = true
 	return r, nil
 }
 

@@ -122,8 +122,8 @@ func TestDataSetsAreNamed(t *testing.T) {
 				}
 				return
 			}
-			if err != nil || got.String() != c.want {
-				t.Errorf("%s, %v; want %s", got, err, c.want)
+			if err != nil || got.String() != c.want || !got.IsDataset {
+				t.Errorf("%+v, %v; want the data set %s", got, err, c.want)
 			}
 		})
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/suoke-life/suoke/internal/model/credentials"
 	"github.com/suoke-life/suoke/internal/model/store"
 )
 
@@ -123,16 +124,19 @@ func TestWhatCannotBeFetchedEndsWithItsReason(t *testing.T) {
 		_, _ = io.WriteString(w, `{"schemaVersion":2}`)
 		return true
 	})
+	access := t.TempDir()
+	mounted(t, access, credentials.Proof{Token: "a-token"})
 	cases := map[string]struct{ reference, want string }{
 		"a digest that the tag does not have": {a.host + "/models/digits:v1@" + other, "digest mismatch: the registry holds " + first},
 		"a registry that sends another":       {a.host + "/models/forged@" + forged, "digest mismatch"},
 		"a truncated file":                    {a.host + "/models/cut@" + cut, "model.onnx: invalid artifact: truncated, the registry holds 100 of 12000 bytes"},
+		"a name that is not the system's own": {"--plain-http --credentials-dir=" + access + " model-registry.example.com/models/digits@" + first, "model-registry.example.com: credentials are sent in plain HTTP only to loopback and to model-registry inside the cluster"},
 		"a reference of no sense":             {"model", `reference "model": names no registry`},
 	}
 	for sentence, c := range cases {
 		t.Run(sentence, func(t *testing.T) {
 			to, words := t.TempDir(), lastWords(t)
-			_, err := runSuoke(t, "model", "fetch", c.reference, "--to", to, "--termination-log", words)
+			_, err := runSuoke(t, append([]string{"model", "fetch", "--to", to, "--termination-log", words}, strings.Fields(c.reference)...)...)
 			if err == nil || exitCode(err) != 2 || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("status %d, %v\nwant status 2, and %q in it", exitCode(err), err, c.want)
 			}

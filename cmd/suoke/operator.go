@@ -132,12 +132,20 @@ func (resolver) Resolve(ctx context.Context, reference ref.Reference, proof cred
 	defer cancel()
 	artifact, err := store.Resolve(ctx, reference, store.Options{PlainHTTP: reference.PlainHTTP(), Credentials: store.Credentials(proof), Attempts: 1})
 	if errors.Is(err, store.ErrDenied) && proof == (credentials.Proof{}) {
-		err = fmt.Errorf("%w than none; name the Secret with them in repository.secretRef", err)
+		err = fmt.Errorf("%w than none; %s", err, unlocks(reference))
 	}
 	if err != nil {
 		return operator.Artifact{}, withReason(err)
 	}
 	return operator.Artifact{Reference: artifact.Reference, Digest: artifact.Digest, SizeBytes: artifact.SizeBytes}, nil
+}
+
+// unlocks says what to do where a registry that was asked without credentials wants some. A Secret helps only a model.
+func unlocks(reference ref.Reference) string {
+	if reference.IsDataset {
+		return "data sets are read without credentials; put it into a registry that asks for none, such as the system's own, with `suoke model push`, and name it there in validation.testDataset"
+	}
+	return "name the Secret with them in repository.secretRef"
 }
 
 // recorder puts the records of releases into a registry, where `suoke model pull` finds them.

@@ -1,14 +1,18 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/spf13/cobra"
@@ -18,6 +22,7 @@ import (
 	"github.com/suoke-life/suoke/internal/model/ref"
 	"github.com/suoke-life/suoke/internal/model/store"
 	"github.com/suoke-life/suoke/internal/release/operator"
+	"github.com/suoke-life/suoke/test/indiscreet"
 )
 
 func TestReferencesAreResolvedWithReasons(t *testing.T) {
@@ -89,7 +94,52 @@ func TestReferencesAreResolvedWithCredentials(t *testing.T) {
 					t.Errorf("it says the secret: %v", err)
 				}
 			}
+			dataset, err := ref.Dataset("digits", a.host)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = resolver{}.Resolve(t.Context(), dataset, credentials.Proof{})
+			if err == nil || strings.Contains(err.Error(), "secretRef") || !strings.Contains(err.Error(), "it wants other credentials than none; data sets are read without credentials; put it into a registry that asks for none") {
+				t.Errorf("a data set: %v", err)
+			}
 		})
+	}
+}
+
+// What a registry says of a secret comes neither into a condition, which has the resolver's words, nor into a Pod's log or
+// its termination message. Fetches wait between their attempts, so all are under way at once.
+func TestWhatARegistrySaysOfASecretIsNotPassedOn(t *testing.T) {
+	t.Parallel()
+	var fetches sync.WaitGroup
+	defer fetches.Wait()
+	for name, proof := range map[string]credentials.Proof{
+		"a password": {Username: indiscreet.Username, Password: indiscreet.Password},
+		"a token":    {Token: indiscreet.Token},
+	} {
+		dir := t.TempDir()
+		mounted(t, dir, proof)
+		for sentence := range indiscreet.Answers("") {
+			a := startArtifacts(t)
+			a.between(indiscreet.Answers(a.host)[sentence])
+			o := modelFetchOptions{reference: a.host + "/models/digits:v1", to: t.TempDir(), credentialsDir: dir, lastWords: lastWords(t)}
+			fetches.Go(func() {
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				var log strings.Builder
+				o.log = slog.New(onWarning{slog.NewTextHandler(&log, nil), cancel})
+				fetched := runModelFetch(ctx, o)
+				a.between(indiscreet.Answers(a.host)[sentence])
+				_, err := resolver{}.Resolve(t.Context(), ref.Reference{Host: a.host, Repository: "models/digits", Tag: "v1"}, proof)
+				if p := (*operator.Problem)(nil); !errors.As(err, &p) || fetched == nil {
+					t.Errorf("%s is told %s: no reason is given: %v, %v", name, sentence, err, fetched)
+				}
+				words, unread := os.ReadFile(o.lastWords)
+				everything := fmt.Sprint(err, fetched, unread, log.String(), string(words))
+				if said := indiscreet.Said(everything); len(said) != 0 {
+					t.Errorf("%s is told %s: %s\nsays %q", name, sentence, everything, said)
+				}
+			})
+		}
 	}
 }
 

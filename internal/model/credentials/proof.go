@@ -3,6 +3,7 @@ package credentials
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -37,8 +38,11 @@ func (p Proof) String() string {
 	return "credentials"
 }
 
-// GoString does so for %#v.
-func (p Proof) GoString() string { return p.String() }
+// Format does so for every verb, %#v and %d too.
+func (p Proof) Format(to fmt.State, _ rune) { _, _ = io.WriteString(to, p.String()) }
+
+// MarshalText does so for JSON.
+func (p Proof) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
 // LogValue does so for logs.
 func (p Proof) LogValue() slog.Value { return slog.StringValue(p.String()) }

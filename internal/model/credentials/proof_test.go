@@ -2,6 +2,7 @@ package credentials_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,7 +20,12 @@ func TestAProofIsNotPrinted(t *testing.T) {
 	var logged bytes.Buffer
 	slog.New(slog.NewTextHandler(&logged, nil)).Info("asked", "with", proof)
 	slog.New(slog.NewJSONHandler(&logged, nil)).Info("asked", "with", proof)
-	printed := logged.String() + fmt.Sprintf("%v %+v %#v %s", proof, proof, proof, fmt.Errorf("with %v", proof))
+	slog.New(slog.NewTextHandler(&logged, nil)).Info("asked", "with", map[string]any{"in": proof})
+	document, err := json.Marshal(map[string]any{"proof": proof, "pointer": &proof})
+	if err != nil {
+		t.Fatal(err)
+	}
+	printed := logged.String() + string(document) + fmt.Sprintf("%v %+v %#v %q %d %s", proof, proof, proof, proof, &proof, fmt.Errorf("with %v", proof))
 	for _, secret := range []string{proof.Username, proof.Password, proof.Token} {
 		if strings.Contains(printed, secret) {
 			t.Errorf("%s is in %s", secret, printed)

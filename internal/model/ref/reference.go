@@ -3,6 +3,7 @@ package ref
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -15,8 +16,12 @@ const (
 	DatasetsPrefix = "datasets/"
 	// latest is the tag of a data set for which none is written.
 	latest = "latest"
-	// inCluster is the name of the system's own registry, which speaks plain HTTP.
-	inCluster = "model-registry"
+	// inCluster is the name of the Service of the system's own registry, which speaks plain HTTP, and ownNamespace is where
+	// it is by its short name.
+	inCluster    = "model-registry"
+	ownNamespace = "suoke-life"
+	// clusterDomain is what may follow the .svc of a Service's name.
+	clusterDomain = ".cluster.local"
 
 	maxRepository = 255
 	maxTag        = 128
@@ -33,6 +38,8 @@ type Reference struct {
 	// Tag moves; Digest does not. With both, the artifact under the tag must have the digest.
 	Tag    string
 	Digest string
+	// IsDataset says that it was read as a data set's; how it is written does not show it.
+	IsDataset bool
 }
 
 // Parse reads oci://host/repository[:tag][@digest], or the same without the scheme. Without a host the repository is one
@@ -106,6 +113,7 @@ func Dataset(text, registry string) (Reference, error) {
 	if r.Tag == "" && r.Digest == "" {
 		r.Tag = latest
 	}
+	r.IsDataset = true
 	return r, nil
 }
 
@@ -128,19 +136,40 @@ func (r Reference) At(digest string) Reference {
 	return r
 }
 
-// PlainHTTP says whether the registry is one that speaks plain HTTP: the system's own inside the cluster, or loopback.
-func (r Reference) PlainHTTP() bool {
-	host := r.Host
+// PlainHTTP says whether the registry is one that speaks plain HTTP.
+func (r Reference) PlainHTTP() bool { return Inside(r.Host) }
+
+// Inside says whether a host is the system's own registry by a name that only the cluster resolves, or loopback: what is
+// said to it in plain text, credentials too, stays where it is. Another that begins like them, such as
+// model-registry.example.com, is anybody's.
+func Inside(host string) bool {
+	host = strings.ToLower(host)
 	if colon := strings.LastIndexByte(host, ':'); colon >= 0 && !strings.HasSuffix(host, "]") {
 		host = host[:colon]
 	}
-	return host == "localhost" || host == "[::1]" || isLoopback(host) ||
-		host == inCluster || strings.HasPrefix(host, inCluster+".")
+	domain, ours := strings.CutPrefix(host, inCluster+".")
+	switch {
+	case host == inCluster, host == "localhost", host == "[::1]", isLoopback(host):
+		return true
+	case !ours:
+		return false
+	case domain == ownNamespace:
+		return true
+	}
+	// Of another namespace the domain has to say that it is the cluster's: a namespace alone may be named com.
+	namespace, isService := strings.CutSuffix(strings.TrimSuffix(domain, clusterDomain), ".svc")
+	return isService && namespace != "" && !strings.Contains(namespace, ".")
 }
 
-// isLoopback reports whether a host is of 127.0.0.0/8; a name such as 127.example.org is not.
+// isLoopback reports whether a host is an address of 127.0.0.0/8; a name such as 127.example.org is not.
 func isLoopback(host string) bool {
-	return strings.HasPrefix(host, "127.") && strings.Trim(host, "0123456789.") == ""
+	parts := strings.Split(host, ".")
+	for _, part := range parts {
+		if _, err := strconv.ParseUint(part, 10, 8); err != nil {
+			return false
+		}
+	}
+	return len(parts) == 4 && parts[0] == "127"
 }
 
 // ValidDigest says whether a text is sha256: and 64 lower-case hex digits.

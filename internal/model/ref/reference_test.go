@@ -122,8 +122,8 @@ func TestDataSetsAreNamed(t *testing.T) {
 				}
 				return
 			}
-			if err != nil || got.String() != c.want {
-				t.Errorf("%s, %v; want %s", got, err, c.want)
+			if err != nil || got.String() != c.want || !got.IsDataset {
+				t.Errorf("%+v, %v; want the data set %s", got, err, c.want)
 			}
 		})
 	}
@@ -132,8 +132,15 @@ func TestDataSetsAreNamed(t *testing.T) {
 func TestPlainHTTPIsForLoopbackAndTheSystemsOwn(t *testing.T) {
 	for host, want := range map[string]bool{
 		"model-registry": true, "model-registry:5000": true, "model-registry.suoke-life.svc:5000": true,
+		"model-registry.suoke-life": true, "model-registry.suoke-life.svc.cluster.local:5000": true,
+		"model-registry.team-a.svc": true, "model-registry.team-a.svc.cluster.local": true, "Model-Registry.suoke-life.SVC:5000": true,
 		"localhost:5000": true, "127.0.0.1:5000": true, "127.3.2.1": true, "[::1]:5000": true,
 		"model-registry-evil.example.org": false, "127.example.org": false, "registry.example.org:5000": false, "10.0.0.1:5000": false,
+		"model-registry.example.com": false, "model-registry.com:5000": false, "model-registry.team-a": false,
+		"model-registry.svc": false, "model-registry..svc": false, "model-registry.svc.cluster.local": false,
+		"model-registry.suoke-life.svc.example.com": false, "model-registry.suoke-life.svc.cluster.local.example.com": false,
+		"model-registry.suoke-life.cluster.local": false, "model-registry.a.b.svc": false, "model-registry.cluster.local": false,
+		"x.model-registry.suoke-life.svc": false, "localhost.example.com": false, "127.0.0.1.example.com": false, "127.1": false, "127.0.0.999": false,
 	} {
 		if got := (ref.Reference{Host: host}).PlainHTTP(); got != want {
 			t.Errorf("%s: %t, want %t", host, got, want)

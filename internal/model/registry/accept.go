@@ -35,6 +35,11 @@ func acceptEndpoint(object *suokev1.ModelRegistry) *problem {
 	if endpoint.RawQuery != "" || endpoint.Fragment != "" {
 		return refused(suokev1.ReasonInvalid, "endpoint: write scheme, host and path only; the path is the prefix of the repositories")
 	}
+	if endpoint.Scheme == "http" && !ref.Inside(endpoint.Host) {
+		return refused(suokev1.ReasonInvalid,
+			"endpoint: plain HTTP is spoken only with model-registry inside the cluster and on loopback, by the operator and by Pods too; write https://%s%s, and let it speak TLS",
+			endpoint.Host, endpoint.Path)
+	}
 	if _, err := ref.Parse(ref.Scheme+endpoint.Host+"/"+prefixOf(endpoint)+"name", ""); err != nil {
 		return refused(suokev1.ReasonInvalid, "endpoint: its path is the prefix of the repositories: %v", err)
 	}

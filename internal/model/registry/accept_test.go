@@ -32,6 +32,10 @@ func TestEveryFieldIsHonouredOrRefusedWithWhatToWrite(t *testing.T) {
 	}{
 		"the user's, on a volume":      {func(*spec) {}, "", ""},
 		"inside the cluster":           {func(s *spec) { s.Endpoint = "http://model-registry.suoke-life.svc:5000" }, "", ""},
+		"inside another namespace":     {func(s *spec) { s.Endpoint = "http://model-registry.team-a.svc.cluster.local:5000" }, "", ""},
+		"plain HTTP elsewhere":         {func(s *spec) { s.Endpoint = "http://models.suoke.life/registry" }, suokev1.ReasonInvalid, "write https://models.suoke.life/registry, and let it speak TLS"},
+		"plain HTTP under our name":    {func(s *spec) { s.Endpoint = "http://model-registry.example.com:5000" }, suokev1.ReasonInvalid, "plain HTTP is spoken only with model-registry inside the cluster"},
+		"plain HTTP, asking for none":  {func(s *spec) { s.Endpoint, s.Authentication = "http://10.0.0.1:5000", suokev1.Authentication{} }, suokev1.ReasonInvalid, "plain HTTP is spoken only with"},
 		"a slash at the end":           {func(s *spec) { s.Endpoint = "https://models.suoke.life/registry/" }, "", ""},
 		"without authentication":       {func(s *spec) { s.Authentication = suokev1.Authentication{} }, "", ""},
 		"on nfs":                       {func(s *spec) { s.Storage.Type = suokev1.StorageNFS }, "", ""},

@@ -32,6 +32,7 @@ import (
 	suokev1 "github.com/suoke-life/suoke/api/v1"
 	"github.com/suoke-life/suoke/internal/model/registry"
 	"github.com/suoke-life/suoke/test/apiserver"
+	"github.com/suoke-life/suoke/test/indiscreet"
 )
 
 var cluster *apiserver.Server
@@ -309,6 +310,46 @@ func TestCredentialsOpenARegistry(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A registry of somebody's may say again what it was shown. Status, events and log do not.
+func TestWhatARegistrySaysOfASecretIsNotPassedOn(t *testing.T) {
+	p, b := newPlace(t), newBench(t)
+	create(t, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "password", Namespace: b.namespace}, Data: map[string][]byte{
+		"username": []byte(indiscreet.Username), "password": []byte(indiscreet.Password),
+	}})
+	create(t, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "token", Namespace: b.namespace}, Data: map[string][]byte{"token": []byte(indiscreet.Token)}})
+	b.model("digits", "oci://"+p.host()+"/models/digits")
+	for secret, kind := range map[string]suokev1.AuthenticationType{"password": suokev1.AuthenticationBasic, "token": suokev1.AuthenticationToken} {
+		for sentence, answer := range indiscreet.Answers(p.host()) {
+			t.Run("a "+secret+" is told "+sentence, func(t *testing.T) {
+				p.restart()
+				p.between(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+					if !answer(w, r) {
+						next.ServeHTTP(w, r)
+					}
+				})
+				made := b.at(p.http.URL, func(spec *suokev1.ModelRegistrySpec) {
+					spec.Authentication = suokev1.Authentication{Type: kind, SecretRef: &suokev1.SecretRef{Name: secret}}
+				})
+				object, _ := b.sync()
+				var everything strings.Builder
+				fmt.Fprintf(&everything, "%+v\n%s", object.Status, b.log.take())
+				for len(b.told.Events) > 0 {
+					everything.WriteString(<-b.told.Events)
+				}
+				if object.Status.ModelCount != 0 || len(object.Status.Errors) == 0 {
+					t.Errorf("it found models: %s", everything.String())
+				}
+				if said := indiscreet.Said(everything.String()); len(said) != 0 {
+					t.Errorf("%s\nsays %q", everything.String(), said)
+				}
+				if err := cluster.Client.Delete(t.Context(), made); err != nil {
+					t.Fatal(err)
+				}
+			})
+		}
 	}
 }
 

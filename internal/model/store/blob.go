@@ -97,7 +97,7 @@ func (s *session) interrupted(ctx context.Context, err error) error {
 	case errors.Is(context.Cause(ctx), errStalled):
 		return fmt.Errorf("%w: %s: %w", ErrUnreachable, s.host, errStalled)
 	}
-	return unreachable(ctx, s.host, err)
+	return s.unreachable(ctx, err)
 }
 
 type writerFunc func([]byte) (int, error)

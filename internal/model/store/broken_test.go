@@ -331,7 +331,7 @@ func TestARegistryIsPinged(t *testing.T) {
 	secure := quick()
 	secure.PlainHTTP = false
 	err := store.Ping(t.Context(), p.host, secure)
-	if !errors.Is(err, store.ErrUnreachable) {
+	if !errors.Is(err, store.ErrUnreachable) || !strings.HasSuffix(err.Error(), p.host+": http: server gave HTTP response to HTTPS client") {
 		t.Errorf("a plain registry over TLS: %v", err)
 	}
 }

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -114,12 +116,21 @@ func (s *session) upload(ctx context.Context, p packed, to ref.Reference) (int64
 func (s *session) refusal(ctx context.Context, err error) error {
 	var refused *transport.Error
 	if errors.As(err, &refused) && refused.StatusCode >= 400 && refused.StatusCode < 500 && !refused.Temporary() {
-		return fmt.Errorf("%s refused it: %w", s.host, err)
+		return fmt.Errorf("%s refused it: %d %s%s", s.host, refused.StatusCode, http.StatusText(refused.StatusCode), s.secrets.blank(diagnosis(refused)))
 	}
 	if _, local := errors.AsType[*os.PathError](err); local {
 		return err
 	}
-	return unreachable(ctx, s.host, err)
+	return s.unreachable(ctx, err)
+}
+
+// diagnosis is what a registry says of its refusal in the form that registries have; a body of any other form may be a secret.
+func diagnosis(refused *transport.Error) string {
+	var said strings.Builder
+	for _, each := range refused.Errors {
+		fmt.Fprintf(&said, ", %s: %s", each.Code, each.Message)
+	}
+	return said.String()
 }
 
 func (f file) open() (io.ReadCloser, error) { return os.Open(f.name) }

@@ -118,7 +118,7 @@ func (s *session) resolve(ctx context.Context, from ref.Reference) (ocispec.Mani
 	}
 	manifest, err := parse(text)
 	if err != nil {
-		return ocispec.Manifest{}, Artifact{}, err
+		return ocispec.Manifest{}, Artifact{}, s.secrets.blankError(err)
 	}
 	return manifest, Artifact{
 		Reference: from.At(found).String(), Digest: found, SizeBytes: sizeIn(manifest), Kind: kindIn(manifest),
@@ -145,7 +145,7 @@ func (s *session) missing(ctx context.Context, from ref.Reference) error {
 		return fmt.Errorf("%w: %s holds nothing with that digest", ErrNotFound, from.Repository)
 	}
 	const named = 10
-	have := strings.Join(tags[max(0, len(tags)-named):], ", ")
+	have := s.secrets.blank(strings.Join(tags[max(0, len(tags)-named):], ", "))
 	return fmt.Errorf("%w: %s has no tag %s; it has %s", ErrNotFound, from.Repository, from.Tag, have)
 }
 

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +16,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+
+	"github.com/suoke-life/suoke/internal/model/ref"
 )
 
 const (
@@ -29,6 +32,7 @@ type session struct {
 	registry name.Registry
 	client   *http.Client
 	options  Options
+	secrets  *secrets
 	close    func()
 }
 
@@ -38,11 +42,15 @@ func open(ctx context.Context, host, scope string, o Options) (*session, error) 
 	if err != nil {
 		return nil, fmt.Errorf("registry %q: %w", host, err)
 	}
-	s := &session{host: host, registry: registry, options: o, close: func() {}}
+	secret := o.Credentials != (Credentials{})
+	if o.PlainHTTP && secret && !ref.Inside(host) {
+		return nil, fmt.Errorf("%s: %w", host, errPlainCredentials)
+	}
+	s := &session{host: host, registry: registry, options: o, secrets: newSecrets(host, o.Credentials), close: func() {}}
 	inner := o.Transport
 	if inner == nil {
 		own := &http.Transport{
-			Proxy:                 http.ProxyFromEnvironment,
+			Proxy:                 proxy,
 			DialContext:           (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
 			TLSHandshakeTimeout:   10 * time.Second,
 			ResponseHeaderTimeout: headerTimeout,
@@ -54,11 +62,11 @@ func open(ctx context.Context, host, scope string, o Options) (*session, error) 
 	if scope != "" {
 		scopes = []string{scope}
 	}
-	inner = &oneScheme{inner: inner, host: host, plain: o.PlainHTTP}
+	inner = &oneScheme{inner: inner, host: host, plain: o.PlainHTTP, secret: secret, secrets: s.secrets}
 	authenticated, err := transport.NewWithContext(ctx, registry, o.Credentials.authenticator(), inner, scopes)
 	if err != nil {
 		s.close()
-		return nil, unreachable(ctx, host, err)
+		return nil, s.unreachable(ctx, err)
 	}
 	s.client = &http.Client{Transport: authenticated}
 	return s, nil
@@ -71,26 +79,52 @@ func (c Credentials) authenticator() authn.Authenticator {
 	return authn.FromConfig(authn.AuthConfig{Username: c.Username, Password: c.Password, RegistryToken: c.Token})
 }
 
-// oneScheme holds a registry to the scheme that was chosen for it: a plain registry is asked in plain text at once, and
-// credentials meant for https never go out in plain text, whatever a redirect or the library's own rules say.
-type oneScheme struct {
-	inner http.RoundTripper
-	host  string
-	plain bool
+// proxy is the environment's, but for what is said in plain text to the system's own registry: only the cluster knows it.
+func proxy(request *http.Request) (*url.URL, error) {
+	if request.URL.Scheme == "http" && ref.Inside(request.URL.Host) {
+		return nil, nil
+	}
+	return http.ProxyFromEnvironment(request)
 }
 
-var errPlainText = errors.New("it answers in plain HTTP only; write --plain-http, or an http:// endpoint, if that is meant")
+// oneScheme holds a registry to the scheme that was chosen for it: a plain registry is asked in plain text at once, one
+// meant for https never, and credentials go out in plain text only to loopback and within the cluster, whatever a
+// redirect, a service of tokens or the library's own rules say.
+type oneScheme struct {
+	inner   http.RoundTripper
+	host    string
+	plain   bool
+	secret  bool
+	secrets *secrets
+}
+
+var (
+	errPlainText = errors.New("it leads to plain HTTP, which is spoken with loopback and model-registry inside the cluster, and elsewhere only where --plain-http says so")
+	// errPlainCredentials is no ErrUnreachable by itself: asking again would not help.
+	errPlainCredentials = errors.New("credentials are sent in plain HTTP only to loopback and to model-registry inside the cluster; let it speak https, or ask it without credentials")
+)
 
 // RoundTrip passes on what may be asked.
 func (t *oneScheme) RoundTrip(request *http.Request) (*http.Response, error) {
-	switch {
-	case t.plain && request.URL.Host == t.host && request.URL.Scheme == "https":
+	if t.plain && request.URL.Host == t.host && request.URL.Scheme == "https" {
 		request = request.Clone(request.Context())
 		request.URL.Scheme = "http"
-	case !t.plain && request.URL.Scheme == "http":
-		return nil, errPlainText
 	}
+	switch {
+	case request.URL.Scheme != "http":
+	case !t.plain:
+		return nil, errPlainText
+	case t.secret && !ref.Inside(request.URL.Host) && tells(request):
+		return nil, errPlainCredentials
+	}
+	t.secrets.shown(request.Header.Get("Authorization"))
 	return t.inner.RoundTrip(request)
+}
+
+// tells says whether a request may show credentials, in a header or, of a service of tokens, in its body.
+func tells(request *http.Request) bool {
+	reads := request.Method == http.MethodGet || request.Method == http.MethodHead
+	return request.Header.Get("Authorization") != "" || !reads
 }
 
 // get asks for a path below /v2/. The caller closes the body of an answer without an error.
@@ -104,7 +138,7 @@ func (s *session) get(ctx context.Context, path string, accept ...string) (*http
 	}
 	response, err := s.client.Do(request)
 	if err != nil {
-		return nil, unreachable(ctx, s.host, err)
+		return nil, s.unreachable(ctx, err)
 	}
 	switch response.StatusCode {
 	case http.StatusOK:
@@ -114,7 +148,7 @@ func (s *session) get(ctx context.Context, path string, accept ...string) (*http
 		return nil, ErrNotFound
 	}
 	defer func() { _ = response.Body.Close() }()
-	return nil, complaint(s.host, response)
+	return nil, s.complaint(response)
 }
 
 // document reads a bounded answer whole, with retries.
@@ -130,7 +164,7 @@ func (s *session) document(ctx context.Context, path string, limit int64, accept
 		header = response.Header
 		body, err = io.ReadAll(io.LimitReader(response.Body, limit+1))
 		if err != nil {
-			return unreachable(ctx, s.host, err)
+			return s.unreachable(ctx, err)
 		}
 		if int64(len(body)) > limit {
 			return fmt.Errorf("%w: %s is larger than %d bytes", ErrInvalid, path, limit)
@@ -141,17 +175,22 @@ func (s *session) document(ctx context.Context, path string, limit int64, accept
 }
 
 // complaint is a registry's refusal, with its own words if it has any.
-func complaint(host string, response *http.Response) error {
+func (s *session) complaint(response *http.Response) error {
 	text, _ := io.ReadAll(io.LimitReader(response.Body, maxComplaint)) // what could be read is said
 	var stated struct {
 		Errors []struct{ Message string } `json:"errors"`
 	}
 	said := ""
 	if json.Unmarshal(text, &stated) == nil && len(stated.Errors) > 0 && stated.Errors[0].Message != "" {
-		said = ", " + stated.Errors[0].Message
+		said = ", " + s.secrets.blank(stated.Errors[0].Message)
 	}
-	advice, kind := refusal(response.StatusCode)
-	return fmt.Errorf("%w: %s answered %s%s%s", kind, host, response.Status, said, advice)
+	return s.answered(response.StatusCode, said)
+}
+
+// answered is a registry's refusal. The words of its status line are HTTP's and not its own.
+func (s *session) answered(status int, said string) error {
+	advice, kind := refusal(status)
+	return fmt.Errorf("%w: %s answered %s%s%s", kind, s.host, strings.TrimSpace(fmt.Sprintf("%d %s", status, http.StatusText(status))), said, advice)
 }
 
 // refusal is the kind of error of an answer's status, and what to do about one that asking again does not change.
@@ -163,31 +202,48 @@ func refusal(status int) (advice string, kind error) {
 }
 
 // unreachable says in one line why there was no answer. A caller's own cancel is no fault of the registry's.
-func unreachable(ctx context.Context, host string, err error) error {
+func (s *session) unreachable(ctx context.Context, err error) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
-		return fmt.Errorf("asking %s: %w", host, context.Canceled)
+		return fmt.Errorf("asking %s: %w", s.host, context.Canceled)
 	}
 	if answer, ok := errors.AsType[*transport.Error](err); ok {
 		if answer.StatusCode == http.StatusNotFound {
-			return fmt.Errorf("%w: %s is no OCI registry: /v2/ answered %d", ErrUnreachable, host, answer.StatusCode)
+			return fmt.Errorf("%w: %s is no OCI registry: /v2/ answered %d", ErrUnreachable, s.host, answer.StatusCode)
 		}
-		advice, kind := refusal(answer.StatusCode)
-		return fmt.Errorf("%w: %s answered %d %s%s", kind, host, answer.StatusCode, http.StatusText(answer.StatusCode), advice)
+		return s.answered(answer.StatusCode, "")
 	}
-	return fmt.Errorf("%w: %s: %s", ErrUnreachable, host, cause(err))
+	return fmt.Errorf("%w: %s: %s", ErrUnreachable, s.host, s.secrets.blank(cause(err)))
 }
 
-// cause is the innermost error that says something: the socket's where there is one.
+// notUnderstood is said of every answer that the library made an error of: it quotes them, and what a service of tokens
+// answers with is secret.
+const notUnderstood = "it, or the service that it takes tokens from, answered what is not understood"
+
+// cause is the innermost error that says something: ours, the socket's, or that of TLS or HTTP about a connection.
 func cause(err error) string {
+	for request := (*url.Error)(nil); errors.As(err, &request); {
+		err = request.Err
+	}
 	var socket *net.OpError
-	var request *url.Error
+	var certificate *tls.CertificateVerificationError
+	var noTLS tls.RecordHeaderError
+	var timeout net.Error
 	switch {
 	case errors.As(err, &socket):
 		return socket.Error()
-	case errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.As(err, &certificate):
+		return certificate.Error()
+	case errors.As(err, &noTLS):
+		return noTLS.Error()
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return timeout.Error()
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return "the connection broke off"
-	case errors.As(err, &request):
-		return strings.TrimSpace(request.Err.Error())
 	}
-	return err.Error()
+	for _, known := range []error{errPlainCredentials, errPlainText, http.ErrSchemeMismatch, context.Canceled} {
+		if errors.Is(err, known) {
+			return known.Error()
+		}
+	}
+	return notUnderstood
 }

@@ -66,12 +66,6 @@ type Artifact struct {
 	Kind      Kind  `json:"kind"`
 }
 
-// Credentials prove who we are to a registry: a token, or else a name and password. None are needed for the system's own.
-type Credentials struct {
-	Username, Password string
-	Token              string
-}
-
 // Options are how to reach a registry. The zero value is https, anonymous, three attempts and no progress.
 type Options struct {
 	PlainHTTP   bool

@@ -104,7 +104,7 @@ func (o modelFetchOptions) pull(ctx context.Context, from ref.Reference, options
 	if err != nil {
 		return store.Artifact{}, err
 	}
-	options.Credentials = store.Credentials(proof)
+	options.Credentials = proof
 	artifact, err := store.Pull(ctx, from, o.to, options)
 	if errors.Is(err, store.ErrDenied) {
 		err = fmt.Errorf("%w than those in %s", err, o.credentialsDir)

@@ -130,7 +130,7 @@ type resolver struct{}
 func (resolver) Resolve(ctx context.Context, reference ref.Reference, proof credentials.Proof) (operator.Artifact, error) {
 	ctx, cancel := context.WithTimeout(ctx, resolveWithin)
 	defer cancel()
-	artifact, err := store.Resolve(ctx, reference, store.Options{PlainHTTP: reference.PlainHTTP(), Credentials: store.Credentials(proof), Attempts: 1})
+	artifact, err := store.Resolve(ctx, reference, store.Options{PlainHTTP: reference.PlainHTTP(), Credentials: proof, Attempts: 1})
 	if errors.Is(err, store.ErrDenied) && proof == (credentials.Proof{}) {
 		err = fmt.Errorf("%w than none; %s", err, unlocks(reference))
 	}

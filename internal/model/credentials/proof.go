@@ -3,15 +3,15 @@ package credentials
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/suoke-life/suoke/internal/model/store"
 )
 
 // The keys of the Secrets, as the API documents them.
@@ -24,28 +24,8 @@ const (
 // ErrMissing says that there is nothing yet that proves who we are; a person has to make it.
 var ErrMissing = errors.New("no credentials")
 
-// Proof is a token, or else a name and password. The zero value proves nothing: we are anonymous.
-type Proof struct {
-	Username, Password string
-	Token              string
-}
-
-// String keeps a proof out of what is printed.
-func (p Proof) String() string {
-	if p == (Proof{}) {
-		return "anonymous"
-	}
-	return "credentials"
-}
-
-// Format does so for every verb, %#v and %d too.
-func (p Proof) Format(to fmt.State, _ rune) { _, _ = io.WriteString(to, p.String()) }
-
-// MarshalText does so for JSON.
-func (p Proof) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
-
-// LogValue does so for logs.
-func (p Proof) LogValue() slog.Value { return slog.StringValue(p.String()) }
+// Proof is what the store shows to a registry. The zero value proves nothing: we are anonymous.
+type Proof = store.Credentials
 
 // Kind says which keys prove who we are.
 type Kind string
@@ -92,7 +72,7 @@ func (k Kind) proof(value func(key string) string) (Proof, *lack) {
 		if !slices.ContainsFunc(keys, lacks) {
 			var p Proof
 			for _, key := range keys {
-				p.set(key, value(key))
+				set(&p, key, value(key))
 			}
 			return p, nil
 		}
@@ -106,7 +86,7 @@ func (k Kind) proof(value func(key string) string) (Proof, *lack) {
 	return Proof{}, &lack{"has neither a token nor username and password", []string{keyUsername, keyPassword}}
 }
 
-func (p *Proof) set(key, value string) {
+func set(p *Proof, key, value string) {
 	switch key {
 	case keyUsername:
 		p.Username = value

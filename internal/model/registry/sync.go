@@ -68,7 +68,7 @@ func (r *Reconciler) look(ctx context.Context, object *suokev1.ModelRegistry, mo
 	}
 	ctx, cancel := context.WithTimeout(ctx, syncTimeout)
 	defer cancel()
-	options := store.Options{PlainHTTP: at.plain, Credentials: store.Credentials(proof), Attempts: r.Attempts, Wait: r.Wait}
+	options := store.Options{PlainHTTP: at.plain, Credentials: proof, Attempts: r.Attempts, Wait: r.Wait}
 	if err := store.Ping(ctx, at.host, options); err != nil {
 		return outcome{trouble: &problem{suokev1.ReasonRegistryUnreachable, with(place, err).Error()}}, nil
 	}
@@ -125,7 +125,7 @@ func (r *Reconciler) check(ctx context.Context, at endpoint, model *suokev1.AIMo
 		if err != nil {
 			return err
 		}
-		options.Credentials = store.Credentials(proof)
+		options.Credentials = proof
 	}
 	artifact, err := store.Resolve(ctx, reference, options)
 	if err != nil {

@@ -102,7 +102,7 @@ func (a *artifacts) Resolve(ctx context.Context, reference ref.Reference, proof 
 	if reference.Host != a.host {
 		return a.made.Resolve(ctx, reference, proof)
 	}
-	found, err := store.Resolve(ctx, reference, store.Options{PlainHTTP: true, Credentials: store.Credentials(proof), Attempts: 1})
+	found, err := store.Resolve(ctx, reference, store.Options{PlainHTTP: true, Credentials: proof, Attempts: 1})
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return operator.Artifact{}, &operator.Problem{Reason: suokev1.ReasonArtifactNotFound, Err: err}

@@ -88,12 +88,11 @@ func (t *turn) candidatePods() int {
 	r := t.State.Release
 	s, _ := t.step()
 	pods := max(1, podsFor(t.load(), t.policy.Replicas), t.State.Retiring[r.Candidate].Replicas)
-	mayGrow := r.Returning == nil && t.evaluated() && (!s.gated || t.unmet().Reason == "")
-	if mayGrow {
-		pods = max(pods, s.pods)
-	}
 	if r.Returning != nil {
-		pods = t.atMostAsMany(r.Candidate, pods)
+		return t.atMostAsMany(r.Candidate, pods)
+	}
+	if t.evaluated() && (!s.gated || t.unmet().Reason == "") {
+		pods = max(pods, s.pods)
 	}
 	return pods
 }
